@@ -1,0 +1,103 @@
+//! The one door to the encoding library. Everything on the wire and on disk goes through [`encode_into`] and
+//! [`decode`], and every encodable type derives [`Encode`] and [`Decode`] from here: a change of library is a
+//! change of this file. (Formats carry their own version numbers, so old bytes stay recognisable.)
+//!
+//! The library is bincode 2, which is no longer maintained. Three of its habits matter, and are dealt with here:
+//! without a limit, a forged length makes it panic or abort, so every decode has a limit; it accepts trailing
+//! bytes, so we compare the count; and it recurses on recursive types, so there are none.
+
+use alloc::vec::Vec;
+
+pub use bincode::{Decode, Encode};
+
+use crate::base::bytes::Bytes;
+
+/// What a decoded value may need in memory, in bytes, whatever its encoding claims. Larger than any frame.
+pub const DECODE_LIMIT: usize = 8 << 20;
+
+const CONFIG: bincode::config::Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    bincode::config::Limit<DECODE_LIMIT>,
+> = bincode::config::standard().with_limit::<DECODE_LIMIT>();
+
+/// The bytes are not an encoding of what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Malformed;
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("malformed encoding")
+    }
+}
+
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl bincode::enc::write::Writer for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Appends the encoding of `value` to `buffer`.
+pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) {
+    bincode::encode_into_writer(value, Sink(buffer), CONFIG)
+        .expect("our own types always encode into memory");
+}
+
+/// The encoding of `value`.
+pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
+    let mut buffer = Vec::new();
+    encode_into(value, &mut buffer);
+    buffer
+}
+
+/// The value that `bytes`, all of them, encode. Any input is safe; allocation stays below [`DECODE_LIMIT`].
+pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, Malformed> {
+    let (value, used) = bincode::decode_from_slice(bytes, CONFIG).map_err(|_| Malformed)?;
+    if used == bytes.len() { Ok(value) } else { Err(Malformed) }
+}
+
+impl Encode for Bytes {
+    fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        let bytes: &[u8] = self;
+        bytes.encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Bytes {
+    fn decode<D: bincode::de::Decoder<Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Bytes, bincode::error::DecodeError> {
+        Ok(Bytes::from(<Vec<u8> as Decode<C>>::decode(decoder)?))
+    }
+}
+
+bincode::impl_borrow_decode!(Bytes);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailing_bytes_are_refused() {
+        let mut bytes = encode(&7u32);
+        assert_eq!(decode::<u32>(&bytes), Ok(7));
+        bytes.push(0);
+        assert_eq!(decode::<u32>(&bytes), Err(Malformed));
+    }
+
+    #[test]
+    fn a_forged_length_is_refused_without_allocating() {
+        let forged = encode(&u64::MAX);
+        assert_eq!(decode::<Bytes>(&forged), Err(Malformed));
+        assert_eq!(decode::<Vec<u64>>(&forged), Err(Malformed));
+    }
+
+    #[test]
+    fn bytes_round_trip() {
+        let value = Bytes::from("value");
+        assert_eq!(decode::<Bytes>(&encode(&value)), Ok(value));
+    }
+}
