@@ -2,8 +2,9 @@
 //! kvsim: a Dynamo-style replicated key-value store, and the deterministic simulator that proves it.
 
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 pub mod base;
+pub mod causal;
 pub mod disk;

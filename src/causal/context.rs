@@ -1,0 +1,81 @@
+//! The context token: what a client has seen, as opaque bytes that it hands back with its next write.
+//!
+//! Layout: version (1 byte) · encoded [`Clock`] · checksum (8 bytes, little-endian), the checksum bound to cluster and
+//! key. A token of another key or cluster, a damaged one or an invented one is refused: taken as it stands, it would
+//! silently discard writes that its client never saw.
+
+use alloc::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::checksum::checksum;
+use crate::base::codec::{self, Malformed};
+use crate::base::id::ClusterId;
+use crate::causal::clock::Clock;
+
+const VERSION: u8 = 1;
+const CHECKSUM_BYTES: usize = 8;
+
+/// The token for a client that has seen `clock` of `key`.
+pub fn seal(cluster: ClusterId, key: &[u8], clock: &Clock) -> Bytes {
+    let mut token = alloc::vec![VERSION];
+    codec::encode_into(clock, &mut token);
+    let sum = checksum(binding(cluster, key), &token);
+    token.extend_from_slice(&sum.to_le_bytes());
+    Bytes::from(token)
+}
+
+/// The clock in a token. An empty token is the empty clock: "I have seen nothing".
+pub fn open(cluster: ClusterId, key: &[u8], token: &[u8]) -> Result<Clock, Malformed> {
+    if token.is_empty() {
+        return Ok(Clock::EMPTY);
+    }
+    let at = token.len().checked_sub(CHECKSUM_BYTES).ok_or(Malformed)?;
+    let (body, sum) = token.split_at(at);
+    if checksum(binding(cluster, key), body).to_le_bytes() != sum {
+        return Err(Malformed);
+    }
+    match body.split_first() {
+        Some((&VERSION, clock)) => codec::decode::<Clock>(clock)
+            .and_then(|clock| if clock.is_valid() { Ok(clock) } else { Err(Malformed) }),
+        _ => Err(Malformed),
+    }
+}
+
+fn binding(cluster: ClusterId, key: &[u8]) -> u64 {
+    checksum(cluster.0, key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::NodeId;
+    use crate::causal::dot::{Actor, Dot};
+
+    fn clock() -> Clock {
+        let mut clock = Clock::EMPTY;
+        clock.record(Dot { actor: Actor { node: NodeId(1), epoch: 2 }, counter: 3 });
+        clock
+    }
+
+    #[test]
+    fn a_token_opens_for_its_own_key_and_cluster_only() {
+        let (here, there) = (ClusterId(1), ClusterId(2));
+        let token = seal(here, b"key", &clock());
+        assert_eq!(open(here, b"key", &token), Ok(clock()));
+        assert_eq!(open(here, b"yek", &token), Err(Malformed));
+        assert_eq!(open(there, b"key", &token), Err(Malformed));
+        assert_eq!(open(here, b"key", b""), Ok(Clock::EMPTY));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_refused() {
+        let token = seal(ClusterId(1), b"key", &clock()).to_vec();
+        for bit in 0..token.len() * 8 {
+            let mut forged: Vec<u8> = token.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(open(ClusterId(1), b"key", &forged), Err(Malformed), "bit {bit}");
+        }
+        (1..token.len())
+            .for_each(|len| assert_eq!(open(ClusterId(1), b"key", &token[..len]), Err(Malformed)));
+    }
+}

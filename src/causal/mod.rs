@@ -1,0 +1,6 @@
+//! Layer 1: causality. Which version of a value knows of which other.
+
+pub mod clock;
+pub mod context;
+pub mod dot;
+pub mod siblings;

@@ -1,0 +1,250 @@
+//! [`Siblings`]: everything a replica knows about one key.
+//!
+//! A dotted version vector set (Almeida, Baquero, Gonçalves, Preguiça, Fonte: "Scalable and Accurate Causality
+//! Tracking for Eventually Consistent Stores", 2014), in the layout "one clock for the key, one dot for each value".
+//! Because every value keeps the dot of the write that made it, a write discards exactly the values that its client
+//! had seen, and the number of siblings never exceeds the number of truly concurrent writes. (With one clock for each
+//! value and server-side actors, clients that loop on stale contexts make siblings explode.)
+
+use alloc::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::codec::{Decode, Encode};
+use crate::base::limits::SIBLINGS_MAX;
+use crate::base::time::WallTime;
+use crate::causal::clock::Clock;
+use crate::causal::dot::{Actor, Dot};
+
+/// One value of a key: what one write left.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Version {
+    /// The write that made it.
+    pub dot: Dot,
+    /// The coordinator's hybrid clock at that write: breaks ties for clients that want one value, decides nothing
+    /// else.
+    pub stamp: WallTime,
+    /// `None` is a tombstone: a delete is a write, and concurrent writes survive it.
+    pub value: Option<Bytes>,
+}
+
+/// The versions of a key that no known write has replaced, and the clock of all writes that are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Siblings {
+    clock: Clock,
+    /// Sorted by dot; every dot is covered by `clock`.
+    versions: Vec<Version>,
+}
+
+impl Siblings {
+    /// All writes that are known, replaced ones included. Handed to clients as their context.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The versions that stand beside each other, tombstones included, sorted by dot.
+    pub fn versions(&self) -> &[Version] {
+        &self.versions
+    }
+
+    /// Whether nothing was ever written.
+    pub fn is_empty(&self) -> bool {
+        self.clock.is_empty()
+    }
+
+    /// Whether this is what the type promises. False only for siblings that were decoded from foreign bytes.
+    pub fn is_valid(&self) -> bool {
+        self.clock.is_valid()
+            && self.versions.len() <= SIBLINGS_MAX
+            && self.versions.windows(2).all(|pair| pair[0].dot < pair[1].dot)
+            && self.versions.iter().all(|version| version.dot.counter > 0 && self.clock.covers(version.dot))
+    }
+
+    /// The largest stamp of any version here.
+    pub fn latest_stamp(&self) -> WallTime {
+        self.versions.iter().map(|version| version.stamp).max().unwrap_or_default()
+    }
+
+    /// Applies a new write by `actor`, whose client had seen `context`; the answer is its dot.
+    ///
+    /// The new version replaces the versions that `context` covers and stands beside the others. The clock takes in
+    /// the context, because the write supersedes what its client saw even where this replica never did.
+    pub fn write(&mut self, actor: Actor, context: &Clock, stamp: WallTime, value: Option<Bytes>) -> Dot {
+        self.versions.retain(|version| !context.covers(version.dot));
+        self.clock.join(context);
+        let dot = self.clock.next_dot(actor);
+        self.clock.record(dot);
+        let at = self.versions.partition_point(|version| version.dot < dot);
+        self.versions.insert(at, Version { dot, stamp, value });
+        debug_assert!(self.versions.iter().all(|version| self.clock.covers(version.dot)));
+        dot
+    }
+
+    /// Takes in what another replica knows; the answer is whether anything here changed.
+    ///
+    /// A version survives if both have it, or if the side that lacks it has not seen its write.
+    pub fn merge(&mut self, other: &Siblings) -> bool {
+        if self.clock.descends(&other.clock) && self.is_subset_of(other) {
+            return false;
+        }
+        let before = (self.versions.len(), self.clock.clone());
+        let kept_of_ours = |version: &Version| other.holds(version.dot) || !other.clock.covers(version.dot);
+        let mut versions: Vec<Version> = self.versions.iter().filter(|&v| kept_of_ours(v)).cloned().collect();
+        let kept = versions.len();
+        let news = other.versions.iter().filter(|version| !self.clock.covers(version.dot));
+        versions.extend(news.cloned());
+        let changed = kept != before.0 || versions.len() != kept || !self.clock.descends(&other.clock);
+        versions.sort_by_key(|version| version.dot);
+        self.versions = versions;
+        self.clock.join(&other.clock);
+        debug_assert!(self.clock.descends(&before.1), "a merge forgets nothing");
+        changed
+    }
+
+    /// Whether a version with this dot stands here.
+    pub fn holds(&self, dot: Dot) -> bool {
+        self.versions.binary_search_by_key(&dot, |version| version.dot).is_ok()
+    }
+
+    /// Whether no version here is news of ours that `other` has already replaced.
+    fn is_subset_of(&self, other: &Siblings) -> bool {
+        self.versions.iter().all(|version| other.holds(version.dot) || !other.clock.covers(version.dot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::NodeId;
+    use alloc::string::ToString;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn actor(node: u64) -> Actor {
+        Actor { node: NodeId(node), epoch: 0 }
+    }
+
+    fn put(siblings: &Siblings, by: u64, context: &Clock, value: &str) -> Siblings {
+        let mut next = siblings.clone();
+        next.write(actor(by), context, WallTime(0), Some(Bytes::from(value)));
+        next
+    }
+
+    fn merged(a: &Siblings, b: &Siblings) -> Siblings {
+        let mut merged = a.clone();
+        merged.merge(b);
+        merged
+    }
+
+    fn values(siblings: &Siblings) -> Vec<&[u8]> {
+        siblings.versions().iter().filter_map(|version| version.value.as_deref()).collect()
+    }
+
+    /// Dynamo section 4.4, figure 3, with Sx = n1, Sy = n2, Sz = n3.
+    #[test]
+    fn the_textbook_walk_from_d1_to_d5() {
+        let (x, y, z) = (1, 2, 3);
+        let d1 = put(&Siblings::default(), x, &Clock::EMPTY, "D1");
+        assert_eq!(d1.clock().to_string(), "{n1/0:1}");
+        let d2 = put(&d1, x, d1.clock(), "D2");
+        assert_eq!(d2.clock().to_string(), "{n1/0:2}");
+        let d3 = put(&d2, y, d2.clock(), "D3");
+        assert_eq!(d3.clock().to_string(), "{n1/0:2 n2/0:1}");
+        let d4 = put(&d2, z, d2.clock(), "D4");
+        assert_eq!(d4.clock().to_string(), "{n1/0:2 n3/0:1}");
+        assert_eq!(d3.clock().partial_cmp(d4.clock()), None, "D3 and D4 are in conflict");
+
+        let both = merged(&d3, &d4);
+        assert_eq!(values(&both), [b"D3", b"D4"]);
+        let d5 = put(&both, x, both.clock(), "D5");
+        assert_eq!(d5.clock().to_string(), "{n1/0:3 n2/0:1 n3/0:1}");
+        assert_eq!(values(&d5), [b"D5"]);
+        assert_eq!(merged(&d5, &merged(&d3, &d4)), d5, "the reconciled version replaces both");
+    }
+
+    /// Clients that each know only their own last write: the classic sibling explosion of per-server version vectors,
+    /// or, with a clock that cannot tell "saw (a,3)" from "saw all up to (a,3)", the classic lost update.
+    #[test]
+    fn stale_contexts_never_make_more_siblings_than_there_are_concurrent_writers() {
+        let mut stored = Siblings::default();
+        let mut contexts = [Clock::EMPTY, Clock::EMPTY, Clock::EMPTY];
+        for round in 0..50 {
+            for (client, context) in contexts.iter_mut().enumerate() {
+                let value = Bytes::from(client.to_string().as_str());
+                let dot = stored.write(actor(1), context, WallTime(round), Some(value));
+                context.record(dot);
+            }
+            let mut values = values(&stored);
+            values.sort_unstable();
+            assert_eq!(values, [b"0", b"1", b"2"], "each client's last write, whole");
+        }
+    }
+
+    #[test]
+    fn a_delete_leaves_concurrent_writes_standing() {
+        let base = put(&Siblings::default(), 1, &Clock::EMPTY, "base");
+        let mut deleted = base.clone();
+        deleted.write(actor(1), base.clock(), WallTime(0), None);
+        let written = put(&base, 2, base.clock(), "concurrent");
+        assert_eq!(values(&merged(&deleted, &written)), [b"concurrent"]);
+        assert_eq!(merged(&deleted, &written).versions().len(), 2);
+        assert_eq!(values(&merged(&deleted, &base)), Vec::<&[u8]>::new(), "what was deleted stays deleted");
+    }
+
+    #[test]
+    fn foreign_siblings_that_break_the_rules_are_recognised() {
+        let good = put(&Siblings::default(), 1, &Clock::EMPTY, "v");
+        assert!(good.is_valid());
+        let uncovered = Siblings { clock: Clock::EMPTY, versions: good.versions.clone() };
+        assert!(!uncovered.is_valid());
+        let doubled = vec![good.versions[0].clone(), good.versions[0].clone()];
+        assert!(!Siblings { clock: good.clock.clone(), versions: doubled }.is_valid());
+    }
+
+    /// Three replicas; each step writes at one of them with the context of some replica, or merges one into another.
+    fn histories() -> impl Strategy<Value = Vec<(bool, usize, usize)>> {
+        proptest::collection::vec((any::<bool>(), 0usize..3, 0usize..3), 0..24)
+    }
+
+    fn replicas(history: &[(bool, usize, usize)]) -> [Siblings; 3] {
+        let mut replicas = [Siblings::default(), Siblings::default(), Siblings::default()];
+        for (step, &(write, at, from)) in history.iter().enumerate() {
+            let source = replicas[from].clone();
+            if write {
+                let value = Bytes::from(step.to_string().as_str());
+                replicas[at].write(actor(at as u64), source.clock(), WallTime(0), Some(value));
+            } else {
+                replicas[at].merge(&source);
+            }
+        }
+        replicas
+    }
+
+    proptest! {
+        #[test]
+        fn merge_is_commutative_associative_and_idempotent(history in histories()) {
+            let [a, b, c] = replicas(&history);
+            prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+            prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
+            prop_assert_eq!(merged(&a, &a), a);
+        }
+
+        #[test]
+        fn merge_says_whether_it_changed_anything(history in histories()) {
+            let [a, b, _] = replicas(&history);
+            let mut merged = a.clone();
+            let changed = merged.merge(&b);
+            prop_assert_eq!(changed, merged != a);
+            prop_assert!(merged.is_valid());
+        }
+
+        #[test]
+        fn a_merge_never_loses_a_write_that_nobody_replaced(history in histories()) {
+            let [a, b, _] = replicas(&history);
+            let merged = merged(&a, &b);
+            for version in a.versions() {
+                let replaced = b.clock().covers(version.dot) && !b.holds(version.dot);
+                prop_assert_eq!(merged.holds(version.dot), !replaced);
+            }
+        }
+    }
+}
