@@ -8,3 +8,6 @@ extern crate std;
 pub mod base;
 pub mod causal;
 pub mod disk;
+pub mod node;
+pub mod quorum;
+pub mod storage;

@@ -1,0 +1,129 @@
+//! What an operator, or a scenario, decides about a node.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::base::id::{Address, ClusterId, NodeId, Zone};
+use crate::base::limits::{N_MAX, NAME_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
+use crate::base::time::Duration;
+use crate::quorum::tally::Level;
+use crate::storage;
+
+/// One node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// The cluster this node belongs to; frames of others are refused.
+    pub cluster: ClusterId,
+    /// This node's identity; `None` mints one at the first start.
+    pub node: Option<NodeId>,
+    /// Where peers find this node.
+    pub address: Address,
+    /// The failure domain. Replicas of a key are placed in distinct zones while there are enough.
+    pub zone: Zone,
+    /// The share of the data, relative to the other nodes. At least 1.
+    pub capacity: u16,
+    /// Where to find the first peers. The node whose own address stands first founds the cluster.
+    pub seeds: Vec<Address>,
+    /// How many members found the cluster: the founder waits until it sees so many.
+    pub founders: u16,
+    /// Replicas of each key.
+    pub n: u8,
+    /// Replicas that must answer a read, unless the request says otherwise.
+    pub r: Level,
+    /// Replicas that must have a write on disk, unless the request says otherwise.
+    pub w: Level,
+    /// Whether stand-ins keep hints for replicas that are down, unless the request says otherwise.
+    pub sloppy: bool,
+    /// The largest value, in bytes.
+    pub value_max: u32,
+    /// When a request that has no quorum is answered with what is known.
+    pub request_timeout: Duration,
+    /// How often a node gossips, and beats its heart.
+    pub gossip_every: Duration,
+    /// How long a heartbeat may stand still before this node suspects its owner.
+    pub suspect_after: Duration,
+    /// How often a node compares its Merkle trees with another replica.
+    pub exchange_every: Duration,
+    pub storage: storage::engine::Config,
+}
+
+impl Config {
+    /// The defaults for a node of `cluster` at `address`: one zone, N = 3, quorum reads and writes.
+    pub fn new(cluster: ClusterId, address: Address) -> Config {
+        Config {
+            cluster,
+            node: None,
+            zone: Zone("default".into()),
+            capacity: 1,
+            seeds: alloc::vec![address.clone()],
+            address,
+            founders: 1,
+            n: 3,
+            r: Level::Quorum,
+            w: Level::Quorum,
+            sloppy: true,
+            value_max: VALUE_DEFAULT_MAX as u32,
+            request_timeout: Duration::from_secs(2),
+            gossip_every: Duration::from_secs(1),
+            suspect_after: Duration::from_secs(5),
+            exchange_every: Duration::from_secs(1),
+            storage: storage::engine::Config::default(),
+        }
+    }
+
+    /// Refuses what cannot work, naming the field.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let refuse = |field, allowed| Err(ConfigError { field, allowed });
+        if self.n == 0 || self.n > N_MAX {
+            return refuse("n", "1 to 7");
+        }
+        if self.r.needed(self.n).is_err() || self.r == Level::Any {
+            return refuse("r", "one, quorum, all, or a number from 1 to n");
+        }
+        if self.w.needed(self.n).is_err() {
+            return refuse("w", "one, quorum, all, any, or a number from 1 to n");
+        }
+        if self.capacity == 0 || self.capacity > 1000 {
+            return refuse("capacity", "1 to 1000");
+        }
+        if self.seeds.is_empty() {
+            return refuse("seeds", "at least one address");
+        }
+        if self.founders == 0 {
+            return refuse("founders", "at least 1");
+        }
+        let names = self.seeds.iter().map(|seed| &seed.0).chain([&self.address.0, &self.zone.0]);
+        if names.into_iter().any(|name| name.is_empty() || name.len() > NAME_MAX) {
+            return refuse("address, zone or seeds", "names of 1 to 256 bytes");
+        }
+        if self.value_max == 0 || self.value_max as usize > VALUE_MAX {
+            return refuse("value_max", "1 byte to 1 MiB");
+        }
+        let spans = [self.request_timeout, self.gossip_every, self.suspect_after, self.exchange_every];
+        if spans.contains(&Duration::ZERO) {
+            return refuse(
+                "request_timeout, gossip_every, suspect_after or exchange_every",
+                "more than zero",
+            );
+        }
+        if self.suspect_after <= self.gossip_every {
+            return refuse("suspect_after", "longer than gossip_every");
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The field, as it is called in files.
+    pub field: &'static str,
+    /// What it may be.
+    pub allowed: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: allowed is {}", self.field, self.allowed)
+    }
+}

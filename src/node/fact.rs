@@ -1,0 +1,75 @@
+//! Facts: the core's own marks that something happened. One list, three uses: the simulator counts them and a scenario
+//! may demand them, the real node exports them as metrics, and a reader finds here what a node can do.
+
+macro_rules! facts {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Something that happened in a node.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Fact {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Fact {
+            /// All facts, in the order of their declaration.
+            pub const ALL: &[Fact] = &[$(Fact::$variant,)+];
+
+            /// The name in reports and metrics.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Fact::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+facts! {
+    /// The founder proposed the first layout.
+    ClusterFounded = "cluster_founded",
+    /// A layout was adopted.
+    LayoutAdopted = "layout_adopted",
+    /// A request went on to a replica of its key.
+    RequestForwarded = "request_forwarded",
+    /// A write met its quorum.
+    WriteAcknowledged = "write_acknowledged",
+    /// A write timed out, and its client was told that its fate is unknown.
+    WriteUnknown = "write_unknown",
+    /// A request was turned away.
+    RequestRejected = "request_rejected",
+    /// A client read more than one value.
+    SiblingsRead = "siblings_read",
+    /// A read met its quorum.
+    ReadAnswered = "read_answered",
+    /// A read found a stale replica and sent it what it lacked.
+    ReadRepaired = "read_repaired",
+    /// A write left concurrent versions standing.
+    SiblingCreated = "sibling_created",
+    /// A hint was stored for a replica that could not be reached.
+    HintStored = "hint_stored",
+    /// There was no room for a hint; only repair will bring the write to its replica.
+    HintDropped = "hint_dropped",
+    /// A hint reached its replica's disk and was deleted.
+    HintDelivered = "hint_delivered",
+    /// A Merkle exchange found a difference.
+    ExchangeDiffered = "exchange_differed",
+    /// A Merkle exchange brought a key that was missing or older here.
+    ExchangeRepaired = "exchange_repaired",
+    /// A member was convicted by two observers.
+    MemberDown = "member_down",
+    /// A convicted member came back.
+    MemberUp = "member_up",
+    /// A message with a stale generation was refused.
+    StaleGeneration = "stale_generation",
+    /// A node was started with a disk that held its data.
+    Recovered = "recovered",
+    /// Recovery cut a torn tail off the log.
+    TornTailCut = "torn_tail_cut",
+    /// A memtable became a table.
+    MemtableFlushed = "memtable_flushed",
+    /// Tables were compacted.
+    TablesCompacted = "tables_compacted",
+    /// One sync made several writes durable.
+    GroupCommitted = "group_committed",
+    /// A read met bytes that fail their checksum, and refused to answer for them.
+    DamageRefused = "damage_refused",
+}

@@ -1,0 +1,14 @@
+//! What nodes say to each other.
+
+use crate::base::codec::{Decode, Encode};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, Encode, Decode)]
+pub enum Message {
+    Ping,
+}
+
+impl Message {
+    pub fn is_valid(&self) -> bool {
+        true
+    }
+}

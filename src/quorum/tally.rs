@@ -1,0 +1,19 @@
+use crate::base::codec::{Decode, Encode};
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Level {
+    One,
+    Quorum,
+    All,
+    Any,
+    Count(u8),
+}
+impl core::fmt::Display for Level {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+impl Level {
+    pub fn needed(self, n: u8) -> Result<u8, ()> {
+        Ok(n)
+    }
+}
