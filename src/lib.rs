@@ -8,6 +8,16 @@ extern crate std;
 pub mod base;
 pub mod causal;
 pub mod disk;
+pub mod manual;
+pub mod member;
 pub mod node;
 pub mod quorum;
+pub mod repair;
+pub mod ring;
 pub mod storage;
+
+#[cfg(feature = "sim")]
+pub mod sim;
+
+#[cfg(feature = "real")]
+pub mod real;

@@ -5,10 +5,8 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use crate::base::codec::{Decode, Encode};
+use crate::base::limits::ACTORS_MAX;
 use crate::causal::dot::{Actor, Dot};
-
-/// Actors that a clock from outside may name, and dots that its cloud may hold.
-const ACTORS_MAX: usize = 1024;
 
 /// The set of writes of one key that somebody has seen: for each actor all writes up to a counter, and a *cloud* of
 /// single writes beyond that (the causal context of Almeida, Shoker, Baquero: "Delta State Replicated Data Types",

@@ -4,8 +4,6 @@
 //! key. A token of another key or cluster, a damaged one or an invented one is refused: taken as it stands, it would
 //! silently discard writes that its client never saw.
 
-use alloc::vec::Vec;
-
 use crate::base::bytes::Bytes;
 use crate::base::checksum::checksum;
 use crate::base::codec::{self, Malformed};
@@ -50,6 +48,7 @@ mod tests {
     use super::*;
     use crate::base::id::NodeId;
     use crate::causal::dot::{Actor, Dot};
+    use alloc::vec::Vec;
 
     fn clock() -> Clock {
         let mut clock = Clock::EMPTY;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
-use crate::base::limits::SIBLINGS_MAX;
+use crate::base::limits::{SIBLINGS_MERGED_BYTES_MAX, SIBLINGS_MERGED_MAX};
 use crate::base::time::WallTime;
 use crate::causal::clock::Clock;
 use crate::causal::dot::{Actor, Dot};
@@ -51,12 +51,19 @@ impl Siblings {
         self.clock.is_empty()
     }
 
-    /// Whether this is what the type promises. False only for siblings that were decoded from foreign bytes.
+    /// Whether this is what the type promises, and within the limits of what a merge may leave. False for siblings
+    /// that were decoded from foreign bytes, or merged with such.
     pub fn is_valid(&self) -> bool {
         self.clock.is_valid()
-            && self.versions.len() <= SIBLINGS_MAX
+            && self.versions.len() <= SIBLINGS_MERGED_MAX
+            && self.value_bytes() <= SIBLINGS_MERGED_BYTES_MAX
             && self.versions.windows(2).all(|pair| pair[0].dot < pair[1].dot)
             && self.versions.iter().all(|version| version.dot.counter > 0 && self.clock.covers(version.dot))
+    }
+
+    /// The bytes of all values together.
+    pub fn value_bytes(&self) -> usize {
+        self.versions.iter().map(|version| version.value.as_ref().map_or(0, |value| value.len())).sum()
     }
 
     /// The largest stamp of any version here.

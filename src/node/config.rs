@@ -44,7 +44,7 @@ pub struct Config {
     pub suspect_after: Duration,
     /// How often a node compares its Merkle trees with another replica.
     pub exchange_every: Duration,
-    pub storage: storage::engine::Config,
+    pub storage: storage::Config,
 }
 
 impl Config {
@@ -67,7 +67,7 @@ impl Config {
             gossip_every: Duration::from_secs(1),
             suspect_after: Duration::from_secs(5),
             exchange_every: Duration::from_secs(1),
-            storage: storage::engine::Config::default(),
+            storage: storage::Config::default(),
         }
     }
 

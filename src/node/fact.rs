@@ -52,8 +52,8 @@ facts! {
     HintDelivered = "hint_delivered",
     /// A Merkle exchange found a difference.
     ExchangeDiffered = "exchange_differed",
-    /// A Merkle exchange brought a key that was missing or older here.
-    ExchangeRepaired = "exchange_repaired",
+    /// A repair by another replica brought news of a key.
+    Repaired = "repaired",
     /// A member was convicted by two observers.
     MemberDown = "member_down",
     /// A convicted member came back.

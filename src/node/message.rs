@@ -1,14 +1,105 @@
-//! What nodes say to each other.
+//! What nodes say to each other. Every message is bounded, and none is trusted: see [`Message::is_valid`].
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
+use crate::base::id::{NodeId, OpId};
+use crate::base::limits::{KEY_MAX, VALUE_MAX};
+use crate::causal::siblings::Siblings;
+use crate::member::gossip::Gossip;
+use crate::node::request::{Command, Outcome, Request};
+use crate::repair::exchange::Exchange;
+use crate::ring::layout::Layout;
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, Encode, Decode)]
+/// One message. Small, because it is moved through queues: what is large lies behind a pointer that N sends share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Message {
-    Ping,
+    /// Who lives, and which layout the sender knows.
+    Gossip(Box<Gossip>),
+    /// "Send me your layout."
+    LayoutWanted,
+    Layout(Box<Layout>),
+    /// "You are a replica of this key: coordinate this write for me." `hops` counts forwards, to end loops while
+    /// layouts differ.
+    Forward {
+        op: OpId,
+        hops: u8,
+        request: Box<Request>,
+    },
+    Forwarded {
+        op: OpId,
+        outcome: Box<Outcome>,
+    },
+    /// "Merge this and tell me when it is on your disk." Writes, hand-offs and repairs are all this one message,
+    /// because merging is idempotent.
+    Store {
+        op: OpId,
+        key: Bytes,
+        siblings: Arc<Siblings>,
+    },
+    /// It is on the sender's disk, or (`durable` false) was refused.
+    Stored {
+        op: OpId,
+        durable: bool,
+    },
+    /// "Keep this for `target`, which I cannot reach."
+    Hint {
+        op: OpId,
+        target: NodeId,
+        key: Bytes,
+        siblings: Arc<Siblings>,
+    },
+    Hinted {
+        op: OpId,
+        durable: bool,
+    },
+    Fetch {
+        op: OpId,
+        key: Bytes,
+    },
+    /// `None`: the sender's copy is damaged, and that is no "not found".
+    Fetched {
+        op: OpId,
+        siblings: Option<Arc<Siblings>>,
+    },
+    Exchange(Box<Exchange>),
 }
 
+const _: () = assert!(size_of::<Message>() <= 64, "messages are moved by value");
+
 impl Message {
+    /// Whether a correct node could have sent this. What is decoded from a frame is checked by this before anybody
+    /// sees it; all later code relies on it.
     pub fn is_valid(&self) -> bool {
-        true
+        match self {
+            Message::Gossip(gossip) => gossip.is_valid(),
+            Message::Layout(layout) => layout.validate().is_ok(),
+            Message::Forward { request, .. } => request_is_valid(request),
+            Message::Store { key, siblings, .. } | Message::Hint { key, siblings, .. } => {
+                key_is_valid(key) && siblings.is_valid()
+            }
+            Message::Fetch { key, .. } => key_is_valid(key),
+            Message::Fetched { siblings, .. } => siblings.as_ref().is_none_or(|siblings| siblings.is_valid()),
+            Message::Exchange(exchange) => exchange.is_valid(),
+            Message::LayoutWanted
+            | Message::Forwarded { .. }
+            | Message::Stored { .. }
+            | Message::Hinted { .. } => true,
+        }
     }
+}
+
+/// Whether the key has an allowed length.
+pub fn key_is_valid(key: &[u8]) -> bool {
+    (1..=KEY_MAX).contains(&key.len())
+}
+
+fn request_is_valid(request: &Request) -> bool {
+    let value = match &request.command {
+        Command::Put { value, .. } => value.len(),
+        Command::Get | Command::Delete { .. } => 0,
+    };
+    key_is_valid(&request.key) && value <= VALUE_MAX
 }

@@ -1,10 +1,19 @@
 //! Layer 3: the node, a pure state machine composed of all below it. Drivers live above.
+//!
+//! Read `step` first: it is the table of contents of what a node does.
 
+pub mod background;
 pub mod config;
+pub mod coordinate;
 pub mod fact;
+pub mod identity;
 pub mod input;
+pub mod keyspace;
 pub mod message;
 pub mod outbox;
 pub mod request;
+pub mod serve;
 pub mod step;
+pub mod store;
+pub mod timer;
 pub mod wire;

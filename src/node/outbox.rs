@@ -8,8 +8,8 @@ use crate::disk::DiskError;
 use crate::node::fact::Fact;
 use crate::node::message::Message;
 use crate::node::request::Outcome;
-use crate::storage::engine::SyncRequest;
-use crate::storage::job::{Job, JobId};
+use crate::storage::SyncRequest;
+use crate::storage::{Job, JobId};
 
 /// The effects of one step, in the order in which they were caused, by kind.
 #[derive(Clone, Debug, Default)]

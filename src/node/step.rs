@@ -1,29 +1,77 @@
-//! [`Node`]: the face that drivers see.
+//! [`Node`]: one total function from inputs to effects. This file is the table of contents of what a node does.
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::base::id::{ClusterId, Generation, NodeId};
-use crate::base::time::Instant;
+use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Zone};
+use crate::base::rng::Stream;
+use crate::base::time::{Duration, Instant, WallTime};
+use crate::causal::dot::Actor;
 use crate::causal::siblings::Siblings;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
+use crate::member::gossip::Card;
+use crate::member::view::View;
 use crate::node::config::{Config, ConfigError};
+use crate::node::coordinate::{Asker, Op};
+use crate::node::fact::Fact;
+use crate::node::identity::{self, Identity, IdentityError};
 use crate::node::input::{Env, Input};
+use crate::node::message::Message;
+use crate::node::outbox::{Halt, Send, Target};
 use crate::node::request::Rejection;
+use crate::node::store::{Found, Store};
+use crate::node::timer::{Timer, Timers};
 use crate::node::wire::Sender;
-use crate::storage::engine;
+use crate::repair::hint::HintIndex;
+use crate::ring::placement::Placement;
+use crate::ring::token::slot_of;
+use crate::storage::Position;
+use crate::storage::{self, Engine};
+
+/// The number of no operation: nobody waits for the answer.
+pub(super) const NO_OP: OpId = OpId(0);
 
 /// One node: everything that it knows, as a plain value.
 #[derive(Clone, Debug, Hash)]
 pub struct Node {
-    config: Config,
+    pub(super) config: Config,
+    pub(super) identity: Identity,
+    pub(super) actor: Actor,
+    pub(super) rng: Stream,
+    pub(super) view: View,
+    /// `None` while the cluster is forming.
+    pub(super) placement: Option<Placement>,
+    /// The highest version of a layout that anybody has named.
+    pub(super) layout_heard: u64,
+    pub(super) store: Store,
+    pub(super) hints: HintIndex,
+    pub(super) ops: BTreeMap<OpId, Op>,
+    pub(super) next_op: u64,
+    pub(super) timers: Timers,
+    /// What to do when the log is durable up to a position; positions never fall.
+    waiting: VecDeque<(Position, Waiter)>,
+    /// The last stamp given to a write.
+    last_stamp: WallTime,
+    /// Nothing moves any more.
+    halted: bool,
 }
 
-/// Why a node does not start.
+/// Who waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Waiter {
+    /// The own copy of a write that this node coordinates.
+    Write(OpId),
+    /// A peer's `Store`.
+    Stored { to: NodeId, op: OpId },
+    /// A peer's `Hint`.
+    Hinted { to: NodeId, op: OpId },
+}
+
+/// Why a node does not start. Nothing was changed, except by a disk that failed half-way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
     Config(ConfigError),
-    Storage(engine::OpenError),
     /// The folder holds the data of another cluster.
     OtherCluster {
         found: ClusterId,
@@ -32,13 +80,40 @@ pub enum OpenError {
     OtherNode {
         found: NodeId,
     },
-    /// The identity file is damaged.
+    /// The identity file cannot be used.
     Identity(&'static str),
+    /// The disk failed while the identity was read or written.
+    Disk(DiskError),
+    Storage(storage::OpenError),
+    /// The engine opened, but a first scan of it failed.
+    Scan(storage::ReadError),
+}
+
+impl From<IdentityError> for OpenError {
+    fn from(error: IdentityError) -> OpenError {
+        match error {
+            IdentityError::Disk(error) => OpenError::Disk(error),
+            IdentityError::OtherCluster { found } => OpenError::OtherCluster { found },
+            IdentityError::OtherNode { found } => OpenError::OtherNode { found },
+            IdentityError::Damaged => OpenError::Identity("its bytes are damaged"),
+            IdentityError::Missing => OpenError::Identity("it is missing, but there is data beside it"),
+        }
+    }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+        match self {
+            OpenError::Config(error) => write!(f, "{error}"),
+            OpenError::OtherCluster { found } => {
+                write!(f, "the data belongs to another cluster (id {:016x})", found.0)
+            }
+            OpenError::OtherNode { found } => write!(f, "the data belongs to another node ({found})"),
+            OpenError::Identity(what) => write!(f, "the identity file cannot be used: {what}"),
+            OpenError::Disk(error) => write!(f, "the disk failed at the identity file: {error}"),
+            OpenError::Storage(error) => write!(f, "{error}"),
+            OpenError::Scan(error) => write!(f, "the data cannot be read: {error}"),
+        }
     }
 }
 
@@ -49,44 +124,122 @@ pub struct Status {
     pub generation: Generation,
     /// The version of the layout in force; zero while the cluster is forming.
     pub layout: u64,
-    /// Every member that is known: id, address, zone, and whether it is believed to be up.
+    /// Every member that is known.
     pub members: Vec<MemberStatus>,
     /// Hints waiting here for other nodes.
     pub hints: u64,
-    /// Requests in progress that this node coordinates.
-    pub open_requests: u64,
+    /// Operations in progress that this node began.
+    pub open_ops: u64,
 }
 
 /// One member, as a node sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MemberStatus {
     pub node: NodeId,
-    pub address: crate::base::id::Address,
-    pub zone: crate::base::id::Zone,
+    pub address: Address,
+    pub zone: Zone,
     pub up: bool,
 }
 
 impl Node {
     /// Starts a node: recovers from the disk, takes a new generation, and writes that down durably. `seed` feeds all
     /// its random choices and must differ between starts.
-    pub fn open(config: Config, _seed: u64, _env: &mut Env) -> Result<Node, OpenError> {
-        Ok(Node { config })
+    pub fn open(config: Config, seed: u64, env: &mut Env) -> Result<Node, OpenError> {
+        config.validate().map_err(OpenError::Config)?;
+        let mut rng = Stream::new(seed, "node", 0);
+        let identity = identity::take(config.cluster, config.node, &mut rng, env.disk)?;
+        let (engine, recovery) =
+            Engine::open(config.storage.clone(), env.disk).map_err(OpenError::Storage)?;
+        let (store, Found { hints, layout }) = Store::new(engine, env.disk).map_err(OpenError::Scan)?;
+        if identity.generation > Generation(1) {
+            env.out.facts.push(Fact::Recovered);
+        }
+        if recovery.torn_bytes > 0 {
+            env.out.facts.push(Fact::TornTailCut);
+        }
+        let card = Card {
+            node: identity.node,
+            generation: identity.generation,
+            address: config.address.clone(),
+            zone: config.zone.clone(),
+            capacity: config.capacity,
+        };
+        let mut timers = Timers::default();
+        // Spread by chance, so that nodes started together do not act in step for ever.
+        let mut first = |every: Duration| env.now.mono + rng.between(Duration::ZERO, every);
+        timers.set(first(config.gossip_every.divided(4)), Timer::Gossip);
+        timers.set(first(config.exchange_every), Timer::Exchange);
+        timers.set(first(config.gossip_every), Timer::Handoff);
+        Ok(Node {
+            actor: identity.actor(),
+            view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
+            placement: layout.as_ref().map(Placement::of),
+            layout_heard: layout.as_ref().map_or(0, |layout| layout.version),
+            // Above all numbers of earlier starts: a late answer to one of those must not count for a new operation.
+            next_op: (identity.generation.0 << 40) | 1,
+            config,
+            identity,
+            rng,
+            store,
+            hints,
+            ops: BTreeMap::new(),
+            timers,
+            waiting: VecDeque::new(),
+            last_stamp: WallTime::default(),
+            halted: false,
+        })
     }
 
     /// Lets one thing happen. Infallible: no peer, client or disk can make it fail.
-    pub fn step(&mut self, _input: Input, _env: &mut Env) {}
+    pub fn step(&mut self, input: Input, env: &mut Env) {
+        if self.halted {
+            return;
+        }
+        match input {
+            Input::Wake => {}
+            Input::Peer { from, message } => self.on_peer(from, message, env),
+            Input::Client { tag, request } => self.begin(Asker::Client(tag), 0, request, env),
+            Input::Synced { ticket, result } => {
+                let before = self.store.engine.durable();
+                if let Err(poisoned) = self.store.engine.synced(ticket, result, env.disk) {
+                    return self.halt(Halt::Storage(poisoned.why), env);
+                }
+                if self.store.engine.durable().0 > before.0 + 1 {
+                    env.out.facts.push(Fact::GroupCommitted);
+                }
+            }
+            Input::JobDone { id, result } => {
+                if let Err(poisoned) = self.store.engine.job_done(id, result, env.disk) {
+                    return self.halt(Halt::Storage(poisoned.why), env);
+                }
+            }
+        }
+        while let Some(timer) = self.timers.pop_due(env.now.mono) {
+            self.on_timer(timer, env);
+        }
+        self.settle(env);
+    }
 
     /// When the node wants an `Input::Wake`, on the monotonic clock.
     pub fn next_wake(&self) -> Option<Instant> {
-        None
+        if self.halted { None } else { self.timers.next() }
     }
 
     /// Stops cleanly: everything appended is made durable, so that the next start has nothing to repair.
-    pub fn close(&mut self, _env: &mut Env) {}
+    pub fn close(&mut self, env: &mut Env) {
+        if self.halted {
+            return;
+        }
+        self.abandon_ops(env);
+        self.halted = true;
+        if let Err(poisoned) = self.store.engine.close(env.disk) {
+            env.out.halt = Some(Halt::Storage(poisoned.why));
+        }
+    }
 
     /// Who this node is, for the frames it sends.
     pub fn sender(&self) -> Sender {
-        Sender { node: self.config.node.unwrap_or_default(), generation: Generation(1) }
+        Sender { node: self.identity.node, generation: self.identity.generation }
     }
 
     pub fn config(&self) -> &Config {
@@ -94,23 +247,92 @@ impl Node {
     }
 
     pub fn status(&self) -> Status {
+        let members = self.view.members().map(|(card, up)| MemberStatus {
+            node: card.node,
+            address: card.address.clone(),
+            zone: card.zone.clone(),
+            up,
+        });
         Status {
-            node: self.sender().node,
-            generation: self.sender().generation,
-            layout: 0,
-            members: Vec::new(),
-            hints: 0,
-            open_requests: 0,
+            node: self.identity.node,
+            generation: self.identity.generation,
+            layout: self.placement.as_ref().map_or(0, |placement| placement.layout().version),
+            members: members.collect(),
+            hints: self.hints.len() as u64,
+            open_ops: self.ops.len() as u64,
         }
     }
 
     /// What this node's own disk holds of a key. For checkers and tools; not a quorum read.
-    pub fn peek(&mut self, _key: &[u8], _disk: &mut dyn Disk) -> Result<Siblings, Rejection> {
-        Ok(Siblings::default())
+    pub fn peek(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, Rejection> {
+        self.store.load(key, disk).map_err(|_| Rejection::Damaged)
     }
 
-    /// The replicas of a key in the layout in force, first the one whose token is nearest. Empty while forming.
-    pub fn replicas(&self, _key: &[u8]) -> &[NodeId] {
-        &[]
+    /// The replicas of a key in the layout in force, in ring order. Empty while forming.
+    pub fn replicas(&self, key: &[u8]) -> &[NodeId] {
+        self.placement.as_ref().map_or(&[], |placement| placement.replicas(slot_of(key)))
+    }
+
+    pub(super) fn me(&self) -> NodeId {
+        self.identity.node
+    }
+
+    /// Whether it makes sense to count on `node`: this one, or one that is neither suspected nor convicted.
+    pub(super) fn usable(&self, node: NodeId) -> bool {
+        node == self.me() || self.view.usable(node)
+    }
+
+    pub(super) fn send(&self, to: Target, message: Message, env: &mut Env) {
+        debug_assert!(to != Target::Node(self.me()), "a node does not write to itself");
+        env.out.sends.push(Send { to, message });
+    }
+
+    /// A stamp above all that this node has given or seen: the wall clock as long as that runs forward (a hybrid
+    /// logical clock after Kulkarni et al., "Logical Physical Clocks", 2014, with one 64-bit part).
+    pub(super) fn stamp(&mut self, seen: WallTime, env: &Env) -> WallTime {
+        let floor = self.last_stamp.max(seen).0.saturating_add(1);
+        self.last_stamp = WallTime(floor.max(env.now.wall.0));
+        self.last_stamp
+    }
+
+    /// Does what `waiter` waits for as soon as the log is durable up to `position`.
+    pub(super) fn wait_for(&mut self, position: Position, waiter: Waiter) {
+        assert!(self.waiting.back().is_none_or(|last| last.0 <= position), "log positions never fall");
+        self.waiting.push_back((position, waiter));
+    }
+
+    /// The end of every step: whoever's bytes have become durable is told, and the disk gets its next work. No
+    /// acknowledgement leaves a node by another way.
+    fn settle(&mut self, env: &mut Env) {
+        let durable = self.store.engine.durable();
+        while let Some(&(position, waiter)) = self.waiting.front()
+            && position <= durable
+        {
+            self.waiting.pop_front();
+            match waiter {
+                Waiter::Write(op) => self.write_stored(op, self.me(), true, env),
+                Waiter::Stored { to, op } => {
+                    self.send(Target::Node(to), Message::Stored { op, durable: true }, env);
+                }
+                Waiter::Hinted { to, op } => {
+                    self.send(Target::Node(to), Message::Hinted { op, durable: true }, env);
+                }
+            }
+        }
+        while let Some(request) = self.store.engine.poll_sync() {
+            env.out.syncs.push(request);
+        }
+        while let Some(job) = self.store.engine.poll_job() {
+            env.out.jobs.push(job);
+        }
+        assert!(self.store.engine.appended() >= self.store.engine.durable(), "durable bytes were appended");
+    }
+
+    /// Stops for good. What is durable is no longer known, so open requests get the honest answer.
+    pub(super) fn halt(&mut self, why: Halt, env: &mut Env) {
+        self.abandon_ops(env);
+        self.waiting.clear();
+        self.halted = true;
+        env.out.halt = Some(why);
     }
 }

@@ -1,0 +1,40 @@
+# The project's recipes. `just` is optional: every recipe is one plain command.
+
+# Everything that must hold before a change lands.
+ci:
+    .ci/run
+
+# The README's second command.
+test:
+    cargo test
+
+fmt:
+    cargo fmt --all
+
+clippy:
+    cargo clippy --all-targets -- -D warnings
+
+# The core alone, without std: purity is compiled, not promised.
+pure:
+    cargo check --lib --no-default-features
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+
+# One run of one scenario.
+run scenario="partition" seed="42":
+    cargo run --release -- run scenarios/{{scenario}}.toml --seed {{seed}}
+
+# Every seed that ever failed.
+replay:
+    cargo run --release -- replay sim-results/regressions
+
+# Long runs: a thousand seeds of each scenario, and the property tests with many more cases.
+nightly:
+    cargo build --release
+    for scenario in scenarios/*.toml; do cargo run --release -- sweep "$scenario" --seeds 1..1001 || exit 1; done
+    PROPTEST_CASES=20000 cargo test --release
+
+# Accept changed snapshots after looking at them (needs cargo-insta).
+review:
+    cargo insta review

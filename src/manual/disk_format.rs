@@ -1,0 +1,73 @@
+//! # Files
+//!
+//! A data folder holds, besides the real driver's `LOCK`, flat files named by kind and number
+//! ([`crate::disk::FileName`]):
+//!
+//! | file | content | rewritten |
+//! |---|---|---|
+//! | `identity-0000000000` | cluster, node, generation, incarnation | at every start, by rename |
+//! | `current-0000000000` | which manifest is the newest | when a manifest begins, by rename |
+//! | `manifest-N` | the log of edits to the set of live logs and tables | appended to |
+//! | `wal-N` | the commit log of one memtable | appended to, removed after its flush |
+//! | `table-N` | a sorted table | never |
+//! | `temp-N` | being written, to be renamed | removed at the next start |
+//!
+//! All integers are little-endian, except inside keys, where big-endian keeps them in order. Structured payloads
+//! are encoded by [`crate::base::codec`]. Every format carries a version number, and every byte is under a checksum
+//! that is bound to its file and offset.
+//!
+//! ## Identity
+//!
+//! ```text
+//! checksum u64 · format u8 · encoded { cluster u64, node u64, generation u64, incarnation u32 }
+//! ```
+//!
+//! Why it exists: [`crate::node::identity`].
+//!
+//! ## Frames: commit log, manifest, current
+//!
+//! ```text
+//!  0  checksum u64   of all that follows, bound to file and offset
+//!  8  magic    u32
+//! 12  version  u16
+//! 14  kind     u8    1 start, 2 data, 3 end
+//! 15  zero     u8
+//! 16  file     u64   the number of the file
+//! 24  offset   u64   of the frame in its file
+//! 32  length   u32   of the payload
+//! 36  count    u32   records in the payload
+//! 40  first    u64   sequence number of the first record
+//! 48  synced   u64   every record up to this one was synced when the frame was written
+//! 56  payload        zeros up to a multiple of 8
+//! ```
+//!
+//! `synced` tells a torn tail from damage: a bad frame is cut off only if no later frame promises that it had been
+//! synced. If one does, the node refuses to start, and says where the damage is.
+//!
+//! ## Tables
+//!
+//! ```text
+//! data block … data block | filter | index block | footer
+//! ```
+//!
+//! The checksum of every part lies in its parent: of the footer in the manifest, of filter and index in the footer,
+//! of a data block in the index. A block that was never written, or written elsewhere, fails like a flipped bit.
+//!
+//! ```text
+//! block: entry … entry | restart offset u32 … | number of restarts u32
+//! entry: shared u16 | rest u16 | value length u32 (u32::MAX: deleted) | rest of the key | value
+//! ```
+//!
+//! Keys are prefix-compressed, with a whole key every 16 entries. The filter is a Bloom filter of 10 bits for each
+//! key.
+//!
+//! ## Keys of the engine
+//!
+//! ```text
+//! 00 · slot u16 big-endian · key        the encoded sibling set of a key
+//! 01 · target u64 big-endian · key      a hint
+//! 02 · "layout"                         the layout in force
+//! ```
+//!
+//! A slot is one contiguous range, so building a Merkle tree or moving a slot is a scan. Every value begins with
+//! its format version, now 1.

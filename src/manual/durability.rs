@@ -1,0 +1,21 @@
+//! # Durability
+//!
+//! **Durable means synced.** No acknowledgement leaves a node before the bytes that it stands for were covered by a
+//! successful sync. That holds for a coordinator's own copy, for `Stored` and for `Hinted`.
+//!
+//! The mechanism is one number. The storage engine gives each write a position in the log, and keeps `appended >=
+//! syncing >= durable`. One sync is in flight at a time; the next covers all that gathered meanwhile, which is
+//! group commit. Whoever has to wait is queued with a position ([`crate::node::step`], `wait_for`), and at the end
+//! of every step the queue is served up to `durable`. There is no other way out for an acknowledgement.
+//!
+//! A merge that changes nothing waits too: what is known in memory may not be durable yet.
+//!
+//! **A failed sync is never retried.** After it nobody knows what is on the disk: the kernel may have dropped the
+//! dirty pages and will report the next sync as a success. The engine is poisoned, the node answers its open
+//! requests with what is known (`unknown`), and halts. Its next start recovers from what is really there.
+//!
+//! **Identity is durable first.** At every start the generation is raised and synced before anything is served
+//! ([`crate::node::identity`]).
+//!
+//! What survives a crash: every write that was acknowledged by a quorum is on the disks of W replicas. A crash of
+//! one loses only what it had not synced, which it had not acknowledged.

@@ -1,0 +1,19 @@
+//! The manual. Documentation-only modules, so that `cargo doc` is the book.
+//!
+//! - [`architecture`]: the parts, who may know whom, and what a step is.
+//! - [`replication`]: what happens to a read and a write, and what a client is told.
+//! - [`durability`]: what "on disk" means, and why each acknowledgement may leave.
+//! - [`disk_format`]: every file, byte by byte.
+//! - [`wire_protocol`]: frames between nodes, and the commands for clients.
+//! - [`simulation`]: how a run works, what is injected, what is checked, and how to read a report.
+//! - [`scenarios`]: the reference of scenario files.
+//! - [`operations`]: running real nodes.
+
+pub mod architecture;
+pub mod disk_format;
+pub mod durability;
+pub mod operations;
+pub mod replication;
+pub mod scenarios;
+pub mod simulation;
+pub mod wire_protocol;

@@ -1,0 +1,69 @@
+//! # Replication
+//!
+//! ## Where a key lives
+//!
+//! A key hashes to one of 16,384 slots (CRC16 with hash tags, as in Redis Cluster). Slots have fixed places on a
+//! ring of 64-bit tokens; each node puts tokens on the ring, as many as its capacity says. The replicas of a slot
+//! are the first N distinct nodes met clockwise, taking distinct zones first. That is a pure function of the
+//! *layout*: the list of members with zone and capacity. The first layout is made by the founder, the node whose
+//! address stands first in the seed list, once it has heard from as many members as the configuration says. Layouts
+//! spread by gossip, the highest version wins, and every node keeps the one in force on its disk.
+//!
+//! ## A write
+//!
+//! Any node takes a write. A node that is no replica of the key forwards it, once, to the first usable replica. The
+//! coordinator
+//!
+//! 1. refuses at once, with nothing applied, if it counts fewer usable replicas than W;
+//! 2. gives the write its *dot*, (actor, counter), and replaces the versions that the client's context covers;
+//! 3. appends the new sibling set to its log, and sends it to the other replicas, who merge it into theirs;
+//! 4. answers when W distinct replicas, itself included, have it **on disk**;
+//! 5. at the deadline, keeps a hint for every replica that has not acknowledged.
+//!
+//! For a replica that is believed to be down, a stand-in (the next usable node clockwise) gets a hint at once. A
+//! hint is durable, is handed over when its target is usable again, and is deleted only after the target has it on
+//! disk. It never counts towards W, unless the request asked for `any`.
+//!
+//! ## A read
+//!
+//! Any node coordinates a read: it asks all N replicas, merges what they answer, and replies at R answers. "I do
+//! not have it" is an answer; a damaged copy is not. It goes on listening, and when all have answered, or time is
+//! up, everybody who answered with less than the merged set is sent that set. There is no vote: the replica that
+//! knows more is right.
+//!
+//! ## What a client is told
+//!
+//! - **found**: the values (none, one, or siblings) and a context.
+//! - **written**: the dot, the number of acknowledgements, and a context that covers what the client had seen and
+//!   this write, and nothing else.
+//! - **rejected**: nothing was applied, and why.
+//! - **unknown**: it may have been applied, now or later, with the number of acknowledgements that are known.
+//!
+//! A *context* is an opaque token, bound by checksum to its key and cluster. A write with a context replaces
+//! exactly the versions that the context covers. A write without one (a plain Redis `SET`) replaces what its
+//! coordinator holds. A write with the empty context replaces nothing.
+//!
+//! ## What keeps siblings few, and dots unique
+//!
+//! One dot for each value (a dotted version vector set), and clocks that are exact sets ([`crate::causal::clock`]):
+//! a write discards what its client saw and nothing else, so there are never more siblings than truly concurrent
+//! writes. Actors carry an epoch that is new at every start of a node ([`crate::node::identity`]), so a node that
+//! lost the end of its log, or its whole disk, cannot give an old name to a new write.
+//!
+//! ## Repair
+//!
+//! Three mechanisms, each sufficient where the others are too late: read repair (what is read), hints (what was
+//! written while somebody was away), and the Merkle exchange (everything). For the last, each node keeps, per slot,
+//! a small tree of hashes up to date as writes arrive; once in a while it sends the group hashes of the slots that
+//! it shares with another node, and only where they differ do the two go down to slots, leaves, keys, and values.
+//!
+//! ## Who is alive
+//!
+//! Heartbeat counters spread by gossip. A node whose heartbeat stands still is *suspected* by whoever notices, who
+//! then no longer counts on it; it is *down* only when two distinct observers accuse it. Suspicion changes no
+//! placement, and every member is contacted for ever.
+//!
+//! ## What is not here yet
+//!
+//! Layouts do not change after the founding (joining nodes can coordinate, but own nothing). Tombstones are never
+//! purged. Levels count replicas, not zones. A write that no replica can take is rejected even at `any`.

@@ -1,0 +1,68 @@
+//! What nodes tell each other about each other: heartbeat counters (van Renesse, Minsky, Hayden: "A Gossip-Style
+//! Failure Detection Service", 1998), and who accuses whom of being silent.
+
+use alloc::vec::Vec;
+
+use crate::base::codec::{Decode, Encode};
+use crate::base::id::{Address, Generation, NodeId, Zone};
+use crate::base::limits::NAME_MAX;
+
+/// Members that one message tells of, besides its sender. Bounds the cost of gossip whatever the cluster's size.
+pub const NEWS_MAX: usize = 64;
+/// Accusations in one message.
+pub const ACCUSATIONS_MAX: usize = 64;
+
+/// What a member says of itself. It does not change within a generation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Card {
+    pub node: NodeId,
+    pub generation: Generation,
+    pub address: Address,
+    pub zone: Zone,
+    pub capacity: u16,
+}
+
+/// A member's card, and its highest heartbeat that the teller knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct News {
+    pub card: Card,
+    pub heartbeat: u64,
+}
+
+/// "I, `accuser`, have not seen the heartbeat of `accused` rise above `heartbeat` for too long." Relayed as it is, so
+/// that many relays of one accusation remain one accusation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Accusation {
+    pub accused: NodeId,
+    pub accuser: NodeId,
+    pub generation: Generation,
+    pub heartbeat: u64,
+}
+
+/// One message of gossip.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct Gossip {
+    pub sender: News,
+    pub others: Vec<News>,
+    pub accusations: Vec<Accusation>,
+    /// The version of the layout that the sender has in force; zero for none.
+    pub layout: u64,
+    /// Whether the sender wants to be told in return.
+    pub wants_reply: bool,
+}
+
+impl Gossip {
+    /// Whether a correct node could have sent this.
+    pub fn is_valid(&self) -> bool {
+        self.others.len() <= NEWS_MAX
+            && self.accusations.len() <= ACCUSATIONS_MAX
+            && self.others.iter().chain([&self.sender]).all(|news| news.card.is_valid())
+    }
+}
+
+impl Card {
+    fn is_valid(&self) -> bool {
+        let named = |name: &str| !name.is_empty() && name.len() <= NAME_MAX;
+        self.capacity > 0 && named(&self.address.0) && named(&self.zone.0)
+    }
+}

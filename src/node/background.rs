@@ -1,0 +1,199 @@
+//! What a node does without being asked: gossip, found the cluster, hand hints off, compare Merkle trees.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::id::{NodeId, Slot};
+use crate::member::gossip::Gossip;
+use crate::member::view::Change;
+use crate::node::fact::Fact;
+use crate::node::input::Env;
+use crate::node::message::Message;
+use crate::node::outbox::Target;
+use crate::node::step::{NO_OP, Node};
+use crate::node::timer::Timer;
+use crate::repair::exchange::{self, Action, Exchange};
+use crate::ring::layout::{Layout, Member};
+use crate::ring::placement::Placement;
+
+/// Members that one round of gossip goes to.
+const FANOUT: usize = 2;
+
+impl Node {
+    pub(super) fn on_timer(&mut self, timer: Timer, env: &mut Env) {
+        match timer {
+            Timer::Gossip => {
+                self.gossip_round(env);
+                self.timers.set(env.now.mono + self.config.gossip_every, Timer::Gossip);
+            }
+            Timer::Exchange => {
+                self.exchange_round(env);
+                self.timers.set(env.now.mono + self.config.exchange_every, Timer::Exchange);
+            }
+            Timer::Handoff => {
+                self.hand_off(env);
+                self.timers.set(env.now.mono + self.config.gossip_every, Timer::Handoff);
+            }
+            Timer::Op(op) => self.expire(op, env),
+        }
+    }
+
+    fn gossip_round(&mut self, env: &mut Env) {
+        let changes = self.view.beat(env.now.mono);
+        self.note_changes(&changes, env);
+        self.found(env);
+        for node in self.view.targets(&mut self.rng, FANOUT) {
+            let gossip = Box::new(self.gossip(true));
+            self.send(Target::Node(node), Message::Gossip(gossip), env);
+        }
+        // Seeds are contacted for ever, as long as nobody is known at their address: so a cluster forms, and so two
+        // halves that have forgotten each other meet again.
+        let strangers = self.config.seeds.iter().filter(|&seed| {
+            *seed != self.config.address && !self.view.members().any(|(card, _)| card.address == *seed)
+        });
+        for seed in strangers.cloned().collect::<Vec<_>>() {
+            let gossip = Box::new(self.gossip(true));
+            self.send(Target::Address(seed), Message::Gossip(gossip), env);
+        }
+    }
+
+    fn gossip(&mut self, wants_reply: bool) -> Gossip {
+        let layout = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
+        self.view.gossip(&mut self.rng, layout, wants_reply)
+    }
+
+    pub(super) fn on_gossip(&mut self, from: NodeId, gossip: &Gossip, env: &mut Env) {
+        let changes = self.view.merge(from, gossip, env.now.mono);
+        self.note_changes(&changes, env);
+        self.layout_heard = self.layout_heard.max(gossip.layout);
+        let mine = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
+        if gossip.layout > mine {
+            self.send(Target::Node(from), Message::LayoutWanted, env);
+        }
+        if gossip.wants_reply {
+            let reply = Box::new(self.gossip(false));
+            self.send(Target::Node(from), Message::Gossip(reply), env);
+        }
+    }
+
+    fn note_changes(&mut self, changes: &[Change], env: &mut Env) {
+        for change in changes {
+            match change {
+                Change::Joined(card) => env.out.addresses.push((card.node, card.address.clone())),
+                Change::Up(_) => env.out.facts.push(Fact::MemberUp),
+                Change::Down(_) => env.out.facts.push(Fact::MemberDown),
+                Change::Refused(_) => env.out.facts.push(Fact::StaleGeneration),
+            }
+        }
+    }
+
+    /// The founder makes the first layout. Only one node can be the founder, and it does so only while nobody it has
+    /// heard of knows any layout: so there is one first layout, even if the founder lost its disk meanwhile.
+    fn found(&mut self, env: &mut Env) {
+        let is_founder = self.config.seeds.first() == Some(&self.config.address);
+        let alone = self.layout_heard == 0 && self.placement.is_none();
+        let members: Vec<Member> = self
+            .view
+            .members()
+            .filter(|(card, up)| *up || card.node == self.me())
+            .map(|(card, _)| Member { node: card.node, zone: card.zone.clone(), capacity: card.capacity })
+            .collect();
+        if !is_founder || !alone || members.len() < usize::from(self.config.founders) {
+            return;
+        }
+        if let Ok(layout) = Layout::new(1, self.config.n, members) {
+            env.out.facts.push(Fact::ClusterFounded);
+            self.adopt(layout, env);
+        }
+    }
+
+    /// Takes a layout that is newer than the one in force.
+    pub(super) fn adopt(&mut self, layout: Layout, env: &mut Env) {
+        if self.placement.as_ref().is_some_and(|placement| placement.layout().version >= layout.version) {
+            return;
+        }
+        // If it cannot be kept, it is learned again after the next start.
+        let _ = self.store.save_layout(&layout, env.disk);
+        self.layout_heard = self.layout_heard.max(layout.version);
+        self.placement = Some(Placement::of(&layout));
+        env.out.facts.push(Fact::LayoutAdopted);
+    }
+
+    pub(super) fn send_layout(&mut self, to: NodeId, env: &mut Env) {
+        if let Some(placement) = &self.placement {
+            let layout = Box::new(placement.layout().clone());
+            self.send(Target::Node(to), Message::Layout(layout), env);
+        }
+    }
+
+    /// Compares with one other member, drawn by chance.
+    fn exchange_round(&mut self, env: &mut Env) {
+        let Some(placement) = self.placement.clone() else { return };
+        let members = placement.layout().members().iter().map(|member| member.node);
+        let peers: Vec<NodeId> = members.filter(|&node| node != self.me() && self.usable(node)).collect();
+        let Some(&peer) = self.rng.pick(&peers) else { return };
+        let shared = |slot: Slot| placement.owns(self.me(), slot) && placement.owns(peer, slot);
+        let opening = exchange::open(&self.store.forest, &shared);
+        self.send_exchange(peer, opening, env);
+    }
+
+    pub(super) fn on_exchange(&mut self, from: NodeId, exchange: Exchange, env: &mut Env) {
+        let Some(placement) = self.placement.clone() else { return };
+        let me = self.me();
+        let shared = |slot: Slot| placement.owns(me, slot) && placement.owns(from, slot);
+        let Some(action) = exchange::respond(&self.store.forest, &shared, exchange) else { return };
+        match action {
+            Action::Send(exchange) => self.send_exchange(from, exchange, env),
+            Action::List(leaves) => {
+                env.out.facts.push(Fact::ExchangeDiffered);
+                let keys = self.list(&leaves, env);
+                self.send_exchange(from, Exchange::Keys { leaves, keys }, env);
+            }
+            Action::Compare { leaves, theirs } => {
+                let (deliver, ask) = exchange::compare(&self.list(&leaves, env), theirs);
+                self.deliver(from, &deliver, env);
+                if !ask.is_empty() {
+                    self.send_exchange(from, Exchange::Wanted(ask), env);
+                }
+            }
+            Action::Deliver(keys) => self.deliver(from, &keys, env),
+        }
+    }
+
+    fn send_exchange(&mut self, to: NodeId, exchange: Exchange, env: &mut Env) {
+        debug_assert!(exchange.is_valid());
+        self.send(Target::Node(to), Message::Exchange(Box::new(exchange)), env);
+    }
+
+    /// The keys of some leaves, with their digests. A slot that cannot be read is left out: what is unknown here is not
+    /// "missing here", but asking for it again does no harm.
+    fn list(&mut self, leaves: &[(Slot, u8)], env: &mut Env) -> Vec<(Bytes, u128)> {
+        let mut slots: Vec<Slot> = leaves.iter().map(|leaf| leaf.0).collect();
+        slots.dedup();
+        let mut listed = Vec::new();
+        for slot in slots {
+            match self.store.list_slot(slot, env.disk) {
+                Ok(keys) => {
+                    listed.extend(keys.into_iter().filter(|(key, _)| exchange::within(leaves, slot, key)))
+                }
+                Err(_) => env.out.facts.push(Fact::DamageRefused),
+            }
+        }
+        listed.truncate(exchange::KEYS_MAX);
+        listed
+    }
+
+    /// Sends what is stored of these keys, for the other side to merge.
+    fn deliver(&mut self, to: NodeId, keys: &[Bytes], env: &mut Env) {
+        for key in keys {
+            if let Ok(siblings) = self.store.load(key, env.disk)
+                && !siblings.is_empty()
+            {
+                let message = Message::Store { op: NO_OP, key: key.clone(), siblings: Arc::new(siblings) };
+                self.send(Target::Node(to), message, env);
+            }
+        }
+    }
+}

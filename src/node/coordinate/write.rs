@@ -1,0 +1,223 @@
+//! Coordinating a write: number it, store it here, send it to the other replicas, answer at W, and see to it that
+//! whoever missed it gets it later.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::id::{NodeId, OpId, Slot};
+use crate::base::limits::{SIBLINGS_BYTES_MAX, SIBLINGS_MAX};
+use crate::base::time::Instant;
+use crate::causal::clock::Clock;
+use crate::causal::context;
+use crate::causal::dot::Dot;
+use crate::causal::siblings::Siblings;
+use crate::node::coordinate::{Asker, Op};
+use crate::node::fact::Fact;
+use crate::node::input::Env;
+use crate::node::message::Message;
+use crate::node::outbox::Target;
+use crate::node::request::{Command, Outcome, Rejection, Request};
+use crate::node::step::{Node, Waiter};
+use crate::node::store::StoreError;
+use crate::quorum::tally::Decision;
+use crate::quorum::write::WriteTally;
+use crate::ring::placement::Placement;
+use crate::ring::preference;
+
+/// A write in progress.
+#[derive(Clone, Debug, Hash)]
+pub struct WriteOp {
+    pub asker: Asker,
+    pub deadline: Instant,
+    pub key: Bytes,
+    /// What this write left here, and what all replicas are to merge.
+    siblings: Arc<Siblings>,
+    dot: Dot,
+    /// The token for the client: what it had seen, and this write.
+    context: Bytes,
+    tally: WriteTally,
+    needed: u8,
+    sloppy: bool,
+    pub replied: bool,
+}
+
+impl WriteOp {
+    /// What is known when the quorum has not been met.
+    pub fn unknown(&self) -> Outcome {
+        Outcome::Unknown { acks: self.tally.acks(), needed: self.needed }
+    }
+
+    fn written(&self) -> Outcome {
+        Outcome::Written { dot: self.dot, acks: self.tally.acks(), context: self.context.clone() }
+    }
+}
+
+/// A write that has its name, but has not been stored.
+struct Numbered {
+    siblings: Siblings,
+    dot: Dot,
+    context: Bytes,
+}
+
+impl Node {
+    pub(super) fn coordinate_write(
+        &mut self,
+        asker: Asker,
+        placement: &Placement,
+        slot: Slot,
+        request: Request,
+        env: &mut Env,
+    ) {
+        match self.try_write(asker, placement, slot, request, env) {
+            Ok(()) => {}
+            Err(rejection) => self.answer(asker, Outcome::Rejected(rejection), env),
+        }
+    }
+
+    fn try_write(
+        &mut self,
+        asker: Asker,
+        placement: &Placement,
+        slot: Slot,
+        request: Request,
+        env: &mut Env,
+    ) -> Result<(), Rejection> {
+        let needed = self.needed_to_write(&request)?;
+        let replicas = placement.replicas(slot);
+        assert!(replicas.contains(&self.me()), "only a replica numbers writes");
+        let (usable, unusable): (Vec<NodeId>, Vec<NodeId>) =
+            replicas.iter().partition(|&&node| self.usable(node));
+        if usable.len() < usize::from(needed) {
+            // Told at once, before anything is applied: better than a time-out and an unknown fate.
+            return Err(Rejection::Unavailable { usable: usable.len() as u8, needed });
+        }
+
+        let before = self.store.load(&request.key, env.disk).map_err(|error| self.refuse(error, env))?;
+        let numbered = self.number(&before, &request, env)?;
+        let position = self
+            .store
+            .save(&request.key, &before, &numbered.siblings, env.disk)
+            .map_err(|error| self.refuse(error, env))?;
+        if numbered.siblings.versions().len() > 1 {
+            env.out.facts.push(Fact::SiblingCreated);
+        }
+
+        let sloppy = request.options.sloppy.unwrap_or(self.config.sloppy);
+        let mut tally = WriteTally::new(replicas, needed, self.wants_any(&request));
+        let stand_ins = if sloppy {
+            preference::stand_ins(placement, slot, |node| self.usable(node), &unusable)
+        } else {
+            Vec::new()
+        };
+        stand_ins.iter().for_each(|&(node, intended)| tally.stand_in(node, intended));
+        let siblings = Arc::new(numbered.siblings);
+        let deadline = self.deadline(&request, env);
+        let id = self.open_op(|_| {
+            Op::Write(WriteOp {
+                asker,
+                deadline,
+                key: request.key.clone(),
+                siblings: siblings.clone(),
+                dot: numbered.dot,
+                context: numbered.context,
+                tally,
+                needed,
+                sloppy,
+                replied: false,
+            })
+        });
+        self.wait_for(position, Waiter::Write(id));
+        // Suspected replicas are sent to as well: suspicion may be wrong, and a frame costs little.
+        for &node in replicas.iter().filter(|&&node| node != self.me()) {
+            let (key, siblings) = (request.key.clone(), siblings.clone());
+            self.send(Target::Node(node), Message::Store { op: id, key, siblings }, env);
+        }
+        for (node, target) in stand_ins {
+            let (key, siblings) = (request.key.clone(), siblings.clone());
+            self.send(Target::Node(node), Message::Hint { op: id, target, key, siblings }, env);
+        }
+        Ok(())
+    }
+
+    /// Gives the write its dot, over what is stored here and what its client had seen.
+    fn number(&mut self, before: &Siblings, request: &Request, env: &Env) -> Result<Numbered, Rejection> {
+        let (value, token) = match &request.command {
+            Command::Put { value, context } => (Some(value.clone()), context),
+            Command::Delete { context } => (None, context),
+            Command::Get => unreachable!("reads are not numbered"),
+        };
+        let mut seen = match token {
+            Some(token) => {
+                context::open(self.identity.cluster, &request.key, token).map_err(|_| Rejection::Context)?
+            }
+            None => before.clock().clone(),
+        };
+        let stamp = self.stamp(before.latest_stamp(), env);
+        let mut siblings = before.clone();
+        let dot = siblings.write(self.actor, &seen, stamp, value);
+        if siblings.versions().len() > SIBLINGS_MAX || siblings.value_bytes() > SIBLINGS_BYTES_MAX {
+            return Err(Rejection::Siblings { max: SIBLINGS_MAX as u32 });
+        }
+        Clock::record(&mut seen, dot);
+        let context = context::seal(self.identity.cluster, &request.key, &seen);
+        Ok(Numbered { siblings, dot, context })
+    }
+
+    /// What a failure of the own store means to the client. Nothing was applied.
+    fn refuse(&mut self, error: StoreError, env: &mut Env) -> Rejection {
+        match error {
+            StoreError::Damaged => {
+                env.out.facts.push(Fact::DamageRefused);
+                Rejection::Damaged
+            }
+            StoreError::Overloaded => Rejection::Overloaded,
+            StoreError::TooLarge => Rejection::Siblings { max: SIBLINGS_MAX as u32 },
+            StoreError::Poisoned => Rejection::Stopping,
+        }
+    }
+
+    /// `node` has the write on its disk, or (`durable` false) refused it.
+    pub(in crate::node) fn write_stored(&mut self, id: OpId, node: NodeId, durable: bool, env: &mut Env) {
+        self.tally_write(id, env, |tally| if durable { tally.acked(node) } else { tally.failed(node) });
+    }
+
+    /// The stand-in `node` has stored its hint, or refused.
+    pub(in crate::node) fn write_hinted(&mut self, id: OpId, node: NodeId, durable: bool, env: &mut Env) {
+        self.tally_write(id, env, |tally| if durable { tally.hinted(node) } else { tally.failed(node) });
+    }
+
+    fn tally_write(&mut self, id: OpId, env: &mut Env, event: impl FnOnce(&mut WriteTally) -> Decision) {
+        let Some(Op::Write(op)) = self.ops.get_mut(&id) else { return };
+        let outcome = match event(&mut op.tally) {
+            Decision::Wait => None,
+            Decision::Met => Some(op.written()),
+            // It is stored here, so it may still spread: its fate is unknown, whatever the others said.
+            Decision::Impossible => Some(op.unknown()),
+        };
+        let done = op.tally.missing().next().is_none();
+        if let Some(outcome) = outcome {
+            assert!(!op.replied, "a tally decides once");
+            op.replied = true;
+            let asker = op.asker;
+            self.answer(asker, outcome, env);
+        }
+        if done {
+            self.close_op(id);
+        }
+    }
+
+    /// Time is up. Whoever has not acknowledged gets a hint, kept here.
+    pub(super) fn expire_write(&mut self, op: WriteOp, env: &mut Env) {
+        if !op.replied {
+            self.answer(op.asker, op.unknown(), env);
+        }
+        if !op.sloppy {
+            return;
+        }
+        let me = self.me();
+        for target in op.tally.missing().filter(|&node| node != me) {
+            let _ = self.keep_hint(target, &op.key, &op.siblings, env);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How the node divides the one key space of its storage engine. Sibling sets, hints and the layout live in the same
+//! log and tables, so one sync and one recovery cover them all.
+//!
+//! ```text
+//! 00 · slot (2, big-endian) · key            the siblings of a key; a slot is one contiguous range
+//! 01 · target node (8, big-endian) · key     a hint: siblings that the target has to get
+//! 02 · name                                  the node's own notes
+//! ```
+//!
+//! Every value begins with the version of its format.
+
+use alloc::vec::Vec;
+
+use crate::base::codec::{self, Decode, Encode, Malformed};
+use crate::base::id::{NodeId, Slot};
+
+const DATA: u8 = 0;
+const HINT: u8 = 1;
+const NOTE: u8 = 2;
+const FORMAT: u8 = 1;
+
+/// Where the layout in force is kept.
+pub const LAYOUT: &[u8] = &[NOTE, b'l', b'a', b'y', b'o', b'u', b't'];
+
+/// Appends the engine key of `key` in `slot` to `buffer`.
+pub fn data_key(slot: Slot, key: &[u8], buffer: &mut Vec<u8>) {
+    buffer.push(DATA);
+    buffer.extend_from_slice(&slot.0.to_be_bytes());
+    buffer.extend_from_slice(key);
+}
+
+/// The range of engine keys of one slot.
+pub fn slot_range(slot: Slot) -> (Vec<u8>, Vec<u8>) {
+    let start = |slot: u16| [&[DATA][..], &slot.to_be_bytes()].concat();
+    match slot.0.checked_add(1) {
+        Some(next) => (start(slot.0), start(next)),
+        None => (start(slot.0), alloc::vec![HINT]),
+    }
+}
+
+/// The range of all data keys.
+pub fn data_range() -> (Vec<u8>, Vec<u8>) {
+    (alloc::vec![DATA], alloc::vec![HINT])
+}
+
+/// The slot and key in an engine key of the data range.
+pub fn parse_data_key(engine_key: &[u8]) -> Option<(Slot, &[u8])> {
+    match engine_key {
+        [DATA, high, low, key @ ..] => Some((Slot(u16::from_be_bytes([*high, *low])), key)),
+        _ => None,
+    }
+}
+
+/// Appends the engine key of the hint for `target` about `key` to `buffer`.
+pub fn hint_key(target: NodeId, key: &[u8], buffer: &mut Vec<u8>) {
+    buffer.push(HINT);
+    buffer.extend_from_slice(&target.0.to_be_bytes());
+    buffer.extend_from_slice(key);
+}
+
+/// The range of all hints.
+pub fn hint_range() -> (Vec<u8>, Vec<u8>) {
+    (alloc::vec![HINT], alloc::vec![NOTE])
+}
+
+/// The target and key in an engine key of the hint range.
+pub fn parse_hint_key(engine_key: &[u8]) -> Option<(NodeId, &[u8])> {
+    let (&HINT, rest) = engine_key.split_first()? else { return None };
+    let (target, key) = rest.split_first_chunk::<8>()?;
+    Some((NodeId(u64::from_be_bytes(*target)), key))
+}
+
+/// Appends a value with its format version to `buffer`.
+pub fn encode_value<T: Encode>(value: &T, buffer: &mut Vec<u8>) {
+    buffer.push(FORMAT);
+    codec::encode_into(value, buffer);
+}
+
+/// The inverse of [`encode_value`].
+pub fn decode_value<T: Decode<()>>(bytes: &[u8]) -> Result<T, Malformed> {
+    match bytes.split_first() {
+        Some((&FORMAT, body)) => codec::decode(body),
+        _ => Err(Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_parse_back_and_lie_in_their_ranges() {
+        for slot in [Slot(0), Slot(255), Slot(256), Slot(u16::MAX)] {
+            let mut key = Vec::new();
+            data_key(slot, b"k", &mut key);
+            assert_eq!(parse_data_key(&key), Some((slot, &b"k"[..])));
+            let ((from, to), (all_from, all_to)) = (slot_range(slot), data_range());
+            assert!(from <= key && key < to && all_from <= key && key < all_to);
+        }
+        let mut key = Vec::new();
+        hint_key(NodeId(7), b"k", &mut key);
+        assert_eq!(parse_hint_key(&key), Some((NodeId(7), &b"k"[..])));
+        assert!(hint_range().0 <= key && key < hint_range().1);
+        assert_eq!(parse_data_key(&key), None);
+    }
+
+    #[test]
+    fn a_value_of_another_format_is_refused() {
+        let mut bytes = Vec::new();
+        encode_value(&7u64, &mut bytes);
+        assert_eq!(decode_value::<u64>(&bytes), Ok(7));
+        bytes[0] += 1;
+        assert_eq!(decode_value::<u64>(&bytes), Err(Malformed));
+        assert_eq!(decode_value::<u64>(&[]), Err(Malformed));
+    }
+}

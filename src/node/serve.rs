@@ -1,0 +1,129 @@
+//! Serving peers: what a node does with each message.
+
+use alloc::sync::Arc;
+
+use crate::base::bytes::Bytes;
+use crate::base::id::{NodeId, OpId};
+use crate::causal::siblings::Siblings;
+use crate::node::coordinate::{Asker, Op};
+use crate::node::fact::Fact;
+use crate::node::input::Env;
+use crate::node::message::Message;
+use crate::node::outbox::{Halt, Target};
+use crate::node::step::{NO_OP, Node, Waiter};
+use crate::node::store::StoreError;
+use crate::node::wire::Sender;
+use crate::storage::Position;
+
+impl Node {
+    pub(super) fn on_peer(&mut self, from: Sender, message: Message, env: &mut Env) {
+        if from.node == self.me() {
+            // Ourselves from an earlier life, late on the wire; or a copy of this folder that was started later.
+            if from.generation > self.identity.generation {
+                self.halt(Halt::Superseded, env);
+            }
+            return;
+        }
+        if self.view.generation(from.node).is_some_and(|known| from.generation < known) {
+            env.out.facts.push(Fact::StaleGeneration);
+            return;
+        }
+        let node = from.node;
+        match message {
+            Message::Gossip(gossip) => self.on_gossip(node, &gossip, env),
+            Message::LayoutWanted => self.send_layout(node, env),
+            Message::Layout(layout) => self.adopt(*layout, env),
+            Message::Forward { op, hops, request } => {
+                self.begin(Asker::Peer { node, op }, hops, *request, env);
+            }
+            Message::Forwarded { op, outcome } => self.forwarded(op, node, *outcome, env),
+            Message::Store { op, key, siblings } => self.on_store(node, op, &key, &siblings, env),
+            Message::Stored { op, durable } => self.on_stored(node, op, durable, env),
+            Message::Hint { op, target, key, siblings } => {
+                self.on_hint(node, op, target, &key, &siblings, env);
+            }
+            Message::Hinted { op, durable } => self.write_hinted(op, node, durable, env),
+            Message::Fetch { op, key } => {
+                let siblings = self.load_for_read(&key, env);
+                self.send(Target::Node(node), Message::Fetched { op, siblings }, env);
+            }
+            Message::Fetched { op, siblings } => self.read_answered(op, node, siblings, env),
+            Message::Exchange(exchange) => self.on_exchange(node, *exchange, env),
+        }
+    }
+
+    /// Merges, and answers when that is on the disk.
+    fn on_store(&mut self, from: NodeId, op: OpId, key: &Bytes, siblings: &Siblings, env: &mut Env) {
+        match self.store.merge(key, siblings, env.disk) {
+            Ok((changed, position)) => {
+                if op != NO_OP {
+                    // Even where nothing changed: what was known may not be durable yet.
+                    self.wait_for(position, Waiter::Stored { to: from, op });
+                } else if changed {
+                    env.out.facts.push(Fact::Repaired);
+                }
+            }
+            Err(error) => {
+                self.note(error, env);
+                if op != NO_OP {
+                    self.send(Target::Node(from), Message::Stored { op, durable: false }, env);
+                }
+            }
+        }
+    }
+
+    fn on_stored(&mut self, from: NodeId, op: OpId, durable: bool, env: &mut Env) {
+        match self.ops.get(&op) {
+            Some(Op::Write(_)) => self.write_stored(op, from, durable, env),
+            Some(Op::Handoff(_)) => self.handoff_stored(op, from, durable, env),
+            _ => {}
+        }
+    }
+
+    fn on_hint(
+        &mut self,
+        from: NodeId,
+        op: OpId,
+        target: NodeId,
+        key: &Bytes,
+        siblings: &Arc<Siblings>,
+        env: &mut Env,
+    ) {
+        match self.keep_hint(target, key, siblings, env) {
+            Some(position) => self.wait_for(position, Waiter::Hinted { to: from, op }),
+            None => self.send(Target::Node(from), Message::Hinted { op, durable: false }, env),
+        }
+    }
+
+    /// Stores a hint. `None` if there is no room for it: then only repair will bring the write to its replica.
+    pub(super) fn keep_hint(
+        &mut self,
+        target: NodeId,
+        key: &Bytes,
+        siblings: &Siblings,
+        env: &mut Env,
+    ) -> Option<Position> {
+        if target == self.me() || !self.hints.has_room() {
+            env.out.facts.push(Fact::HintDropped);
+            return None;
+        }
+        match self.store.save_hint(target, key, siblings, env.disk) {
+            Ok((bytes, position)) => {
+                self.hints.insert(target, key.clone(), bytes);
+                env.out.facts.push(Fact::HintStored);
+                Some(position)
+            }
+            Err(error) => {
+                self.note(error, env);
+                env.out.facts.push(Fact::HintDropped);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, error: StoreError, env: &mut Env) {
+        if error == StoreError::Damaged {
+            env.out.facts.push(Fact::DamageRefused);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The replica's own data: sibling sets in the storage engine, and the Merkle forest that summarises them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::checksum::digest;
+use crate::base::codec;
+use crate::base::id::{NodeId, Slot};
+use crate::causal::siblings::Siblings;
+use crate::disk::Disk;
+use crate::node::keyspace;
+use crate::repair::hint::HintIndex;
+use crate::repair::merkle::Forest;
+use crate::ring::layout::Layout;
+use crate::ring::token::slot_of;
+use crate::storage::{Engine, Position, ReadError, WriteError};
+
+/// Entries read at a time while scanning.
+const SCAN_BATCH: usize = 256;
+
+/// The data of one replica.
+#[derive(Clone, Debug, Hash)]
+pub struct Store {
+    pub(super) engine: Engine,
+    pub(super) forest: Forest,
+}
+
+/// Why a sibling set was not stored. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The copy here is damaged, so what it would be merged with is not known.
+    Damaged,
+    /// The engine has no room for now.
+    Overloaded,
+    /// Together with what is here, more than a key may hold.
+    TooLarge,
+    /// The engine has failed; the node is about to halt.
+    Poisoned,
+}
+
+impl From<WriteError> for StoreError {
+    fn from(error: WriteError) -> StoreError {
+        match error {
+            WriteError::Poisoned => StoreError::Poisoned,
+            WriteError::Overloaded => StoreError::Overloaded,
+            WriteError::TooLarge => StoreError::TooLarge,
+        }
+    }
+}
+
+/// What lies under other prefixes than the data, as found at boot.
+pub struct Found {
+    pub hints: HintIndex,
+    pub layout: Option<Layout>,
+}
+
+impl Store {
+    /// Builds the forest and the hint index by one scan over an engine that has just been opened.
+    pub fn new(engine: Engine, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
+        let mut store = Store { engine, forest: Forest::default() };
+        let mut hints = HintIndex::default();
+        let (from, to) = keyspace::data_range();
+        store.scan(from, &to, disk, |forest, engine_key, value| {
+            let parsed = keyspace::parse_data_key(engine_key);
+            if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
+                forest.update(slot, key, None, fingerprint(&siblings));
+            }
+        })?;
+        let (from, to) = keyspace::hint_range();
+        store.scan(from, &to, disk, |_, engine_key, value| {
+            if let Some((target, key)) = keyspace::parse_hint_key(engine_key) {
+                hints.insert(target, Bytes::new(key), value.len());
+            }
+        })?;
+        let layout = store.engine.get(keyspace::LAYOUT, disk)?;
+        let layout = layout.and_then(|bytes| keyspace::decode_value::<Layout>(&bytes).ok());
+        let layout = layout.filter(|layout| layout.validate().is_ok());
+        Ok((store, Found { hints, layout }))
+    }
+
+    /// What is stored of a key; empty if nothing ever was.
+    pub fn load(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
+        let mut engine_key = Vec::with_capacity(key.len() + 3);
+        keyspace::data_key(slot_of(key), key, &mut engine_key);
+        self.read(&engine_key, disk)
+    }
+
+    /// Replaces what is stored of a key: `before` must be what [`Store::load`] gave.
+    pub fn save(
+        &mut self,
+        key: &[u8],
+        before: &Siblings,
+        after: &Siblings,
+        disk: &mut dyn Disk,
+    ) -> Result<Position, StoreError> {
+        debug_assert!(after.clock().descends(before.clock()), "a replica forgets nothing");
+        let slot = slot_of(key);
+        let mut engine_key = Vec::with_capacity(key.len() + 3);
+        keyspace::data_key(slot, key, &mut engine_key);
+        let position = self.write(&engine_key, after, disk)?;
+        self.forest.update(slot, key, fingerprint(before), fingerprint(after));
+        Ok(position)
+    }
+
+    /// Merges news into what is stored. The answer is whether that changed anything, and the log position that
+    /// covers both the news and all that was known before: when it is durable, so is the key.
+    pub fn merge(
+        &mut self,
+        key: &[u8],
+        news: &Siblings,
+        disk: &mut dyn Disk,
+    ) -> Result<(bool, Position), StoreError> {
+        let before = self.load(key, disk)?;
+        let mut after = before.clone();
+        if !after.merge(news) {
+            return Ok((false, self.engine.appended()));
+        }
+        if !after.is_valid() {
+            return Err(StoreError::TooLarge);
+        }
+        let position = self.save(key, &before, &after, disk)?;
+        Ok((true, position))
+    }
+
+    /// Stores a hint beside what is already kept for that target and key. The answer is its size in bytes.
+    pub fn save_hint(
+        &mut self,
+        target: NodeId,
+        key: &[u8],
+        siblings: &Siblings,
+        disk: &mut dyn Disk,
+    ) -> Result<(usize, Position), StoreError> {
+        let engine_key = hint_key(target, key);
+        let mut kept: Siblings = self.read(&engine_key, disk)?;
+        kept.merge(siblings);
+        if !kept.is_valid() {
+            return Err(StoreError::TooLarge);
+        }
+        let position = self.write(&engine_key, &kept, disk)?;
+        Ok((engine_key.len() + kept.value_bytes(), position))
+    }
+
+    /// The hint kept for that target and key.
+    pub fn load_hint(
+        &mut self,
+        target: NodeId,
+        key: &[u8],
+        disk: &mut dyn Disk,
+    ) -> Result<Arc<Siblings>, StoreError> {
+        self.read(&hint_key(target, key), disk).map(Arc::new)
+    }
+
+    /// Forgets a hint.
+    pub fn remove_hint(
+        &mut self,
+        target: NodeId,
+        key: &[u8],
+        disk: &mut dyn Disk,
+    ) -> Result<Position, StoreError> {
+        Ok(self.engine.put(&hint_key(target, key), None, disk)?)
+    }
+
+    /// Keeps the layout for the next start.
+    pub fn save_layout(&mut self, layout: &Layout, disk: &mut dyn Disk) -> Result<Position, StoreError> {
+        self.write(keyspace::LAYOUT, layout, disk)
+    }
+
+    /// The keys of one slot with the digests of what is stored, in key order.
+    pub fn list_slot(&mut self, slot: Slot, disk: &mut dyn Disk) -> Result<Vec<(Bytes, u128)>, ReadError> {
+        let (from, to) = keyspace::slot_range(slot);
+        let mut listed = Vec::new();
+        self.scan(from, &to, disk, |_, engine_key, value| {
+            let parsed = keyspace::parse_data_key(engine_key);
+            if let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
+                listed.extend(fingerprint(&siblings).map(|digest| (Bytes::new(key), digest)));
+            }
+        })?;
+        Ok(listed)
+    }
+
+    fn read(&mut self, engine_key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
+        match self.engine.get(engine_key, disk) {
+            Ok(None) => Ok(Siblings::default()),
+            Ok(Some(bytes)) => keyspace::decode_value(&bytes).map_err(|_| StoreError::Damaged),
+            Err(_) => Err(StoreError::Damaged),
+        }
+    }
+
+    fn write<T: codec::Encode>(
+        &mut self,
+        engine_key: &[u8],
+        value: &T,
+        disk: &mut dyn Disk,
+    ) -> Result<Position, StoreError> {
+        let mut bytes = Vec::new();
+        keyspace::encode_value(value, &mut bytes);
+        Ok(self.engine.put(engine_key, Some(&bytes), disk)?)
+    }
+
+    fn scan(
+        &mut self,
+        mut from: Vec<u8>,
+        to: &[u8],
+        disk: &mut dyn Disk,
+        mut each: impl FnMut(&mut Forest, &[u8], &[u8]),
+    ) -> Result<(), ReadError> {
+        loop {
+            let batch = self.engine.scan(&from, to, SCAN_BATCH, disk)?;
+            for (key, value) in &batch {
+                each(&mut self.forest, key, value);
+            }
+            match batch.last() {
+                // The smallest key after the last one is that key and a zero byte.
+                Some((last, _)) if batch.len() == SCAN_BATCH => from = [last, &[0][..]].concat(),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+fn hint_key(target: NodeId, key: &[u8]) -> Vec<u8> {
+    let mut engine_key = Vec::with_capacity(key.len() + 9);
+    keyspace::hint_key(target, key, &mut engine_key);
+    engine_key
+}
+
+/// What the Merkle forest knows of a sibling set: its clock and the dots of its versions, `None` for nothing. The
+/// values themselves are left out: a dot names one write, so equal dots mean equal values, and that the bytes are
+/// still those that were written is what the engine's checksums are for.
+pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
+    if siblings.is_empty() {
+        return None;
+    }
+    let mut bytes = codec::encode(siblings.clock());
+    for version in siblings.versions() {
+        codec::encode_into(&version.dot, &mut bytes);
+    }
+    Some(digest(&bytes))
+}

@@ -1,0 +1,3 @@
+//! The real driver.
+
+pub mod disk;

@@ -1,0 +1,82 @@
+//! The preference list: whom to ask for a slot, and who stands in for a replica that cannot be asked (Dynamo,
+//! sections 4.5 and 4.6). Which nodes are usable is the caller's knowledge; the ring itself never changes for it.
+
+use alloc::vec::Vec;
+
+use crate::base::id::{NodeId, Slot};
+use crate::ring::placement::Placement;
+
+/// The replicas of `slot` in the order in which to ask them: this node if it is one, the usable ones, and last the
+/// rest, who may answer all the same.
+pub fn order(placement: &Placement, slot: Slot, me: NodeId, usable: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+    let mut order = placement.replicas(slot).to_vec();
+    // The sort is stable, so within each class the ring's order remains.
+    order.sort_by_key(|&node| if node == me { 0 } else { 1 + u8::from(!usable(node)) });
+    order
+}
+
+/// For each of the `unusable` replicas of `slot`, the next usable node clockwise that is no replica and stands in for
+/// nobody else: pairs of (stand-in, intended). Fewer pairs than asked for if nodes run out.
+pub fn stand_ins(
+    placement: &Placement,
+    slot: Slot,
+    usable: impl Fn(NodeId) -> bool,
+    unusable: &[NodeId],
+) -> Vec<(NodeId, NodeId)> {
+    assert!(unusable.iter().all(|&node| placement.owns(node, slot)), "only replicas need a stand-in");
+    let candidates = placement.fallbacks(slot).filter(|&node| usable(node));
+    candidates.zip(unusable.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::Zone;
+    use crate::ring::layout::{Layout, Member};
+
+    const SLOT: Slot = Slot(77);
+
+    fn placement() -> Placement {
+        let member = |node| Member { node: NodeId(node), zone: Zone("z".into()), capacity: 1 };
+        Placement::of(&Layout::new(1, 3, (1..=6).map(member).collect()).expect("valid"))
+    }
+
+    #[test]
+    fn the_local_replica_comes_first_and_the_unusable_last() {
+        let placement = placement();
+        let replicas = placement.replicas(SLOT);
+        let (a, b, c) = (replicas[0], replicas[1], replicas[2]);
+        assert_eq!(order(&placement, SLOT, c, |_| true), [c, a, b]);
+        assert_eq!(order(&placement, SLOT, c, |node| node != a), [c, b, a]);
+        let stranger = placement.fallbacks(SLOT).next().expect("six members");
+        assert_eq!(order(&placement, SLOT, stranger, |node| node == c), [c, a, b]);
+    }
+
+    #[test]
+    fn a_local_replica_that_others_suspect_still_comes_first() {
+        let placement = placement();
+        let me = placement.replicas(SLOT)[1];
+        assert_eq!(order(&placement, SLOT, me, |_| false)[0], me);
+    }
+
+    #[test]
+    fn stand_ins_are_distinct_usable_and_no_replicas() {
+        let placement = placement();
+        let replicas = placement.replicas(SLOT);
+        let fallbacks: Vec<NodeId> = placement.fallbacks(SLOT).collect();
+        let down = [replicas[0], replicas[2], fallbacks[0]];
+        let usable = |node| !down.contains(&node);
+        let pairs = stand_ins(&placement, SLOT, usable, &[replicas[0], replicas[2]]);
+        assert_eq!(pairs, [(fallbacks[1], replicas[0]), (fallbacks[2], replicas[2])]);
+    }
+
+    #[test]
+    fn too_few_usable_nodes_give_too_few_stand_ins() {
+        let placement = placement();
+        let replicas = placement.replicas(SLOT).to_vec();
+        let last = placement.fallbacks(SLOT).last().expect("six members");
+        let pairs = stand_ins(&placement, SLOT, |node| node == last, &replicas);
+        assert_eq!(pairs, [(last, replicas[0])]);
+        assert_eq!(stand_ins(&placement, SLOT, |_| false, &replicas), []);
+    }
+}

@@ -1,0 +1,107 @@
+//! Starting: whose folder it is, and what a restart keeps.
+
+use kvsim::base::id::{ClusterId, Generation, NodeId};
+use kvsim::base::time::Duration;
+use kvsim::disk::{Disk, FileKind, FileName};
+use kvsim::node::fact::Fact;
+use kvsim::node::message::Message;
+use kvsim::node::outbox::Halt;
+use kvsim::node::request::Outcome;
+use kvsim::node::step::OpenError;
+use kvsim::node::wire::Sender;
+
+use crate::table::{Table, config};
+
+#[test]
+fn a_restarted_node_has_its_data_its_layout_and_a_new_epoch() {
+    let mut table = Table::new(3);
+    let Some(Outcome::Written { dot: before, .. }) = table.put(1, "key", "value") else { panic!() };
+    let config = table.crash(1);
+    table.boot(config).expect("it opens again");
+    assert_eq!(table.nodes[&1].status().layout, 1);
+    assert_eq!(table.nodes[&1].status().generation, Generation(2));
+    assert_eq!(table.peek(1, "key").versions().len(), 1);
+    assert!(table.count(Fact::Recovered) > 0);
+    table.advance(Duration::from_secs(2));
+    let Some(Outcome::Written { dot: after, .. }) = table.put(1, "key", "again") else { panic!() };
+    assert_eq!(before.actor.node, after.actor.node);
+    assert_ne!(before.actor.epoch, after.actor.epoch);
+}
+
+/// Losing a whole disk loses the count of generations too; the dots must differ all the same, or replicas would take a
+/// new write for one that they know.
+#[test]
+fn a_node_that_lost_its_disk_reuses_no_dot() {
+    let mut table = Table::new(3);
+    let Some(Outcome::Written { dot: before, .. }) = table.put(1, "key", "value") else { panic!() };
+    let config = table.crash(1);
+    table.disks.insert(1, kvsim::sim::disk::SimDisk::new());
+    table.boot(config).expect("an empty disk is a fresh start");
+    table.advance(Duration::from_secs(12));
+    let Some(Outcome::Written { dot: after, .. }) = table.put(1, "other", "value") else { panic!() };
+    assert_ne!(before.actor, after.actor);
+    assert_eq!(table.get(2, "key").0, ["value"], "what the others have is still there");
+}
+
+#[test]
+fn a_folder_of_another_cluster_or_node_is_refused_and_not_touched() {
+    let mut table = Table::new(3);
+    let mine = table.crash(1);
+    let before = table.disks[&1].clone();
+    let mut foreign = mine.clone();
+    foreign.cluster = ClusterId::of_name("another");
+    assert_eq!(table.boot(foreign), Err(OpenError::OtherCluster { found: mine.cluster }));
+    let disk = table.disks[&1].clone();
+    table.disks.insert(2, disk);
+    table.nodes.remove(&2);
+    assert_eq!(table.boot(config(2, 3)), Err(OpenError::OtherNode { found: NodeId(1) }));
+    for node in [1, 2] {
+        let files = |disk: &mut kvsim::sim::disk::SimDisk| disk.list().expect("whole");
+        assert_eq!(
+            files(&mut table.disks.get_mut(&node).expect("a disk").clone()),
+            files(&mut before.clone())
+        );
+    }
+    table.boot(mine).expect("its own node opens it");
+}
+
+#[test]
+fn a_damaged_or_missing_identity_is_refused() {
+    let mut table = Table::new(3);
+    let mine = table.crash(1);
+    let whole = table.disks[&1].clone();
+    let identity = FileName::new(FileKind::Identity, 0);
+    let bits = whole.clone().len(identity).expect("there is one") * 8;
+    for bit in 0..bits {
+        let mut disk = whole.clone();
+        disk.flip_bit(identity, bit);
+        table.disks.insert(1, disk);
+        assert!(matches!(table.boot(mine.clone()), Err(OpenError::Identity(_))), "bit {bit}");
+    }
+    let mut disk = whole.clone();
+    disk.remove(identity).expect("there is one");
+    table.disks.insert(1, disk);
+    assert!(matches!(table.boot(mine), Err(OpenError::Identity(_))));
+}
+
+#[test]
+fn a_stale_generation_is_refused() {
+    let mut table = Table::new(3);
+    let old = table.nodes[&1].sender();
+    let config = table.crash(1);
+    table.boot(config).expect("it opens again");
+    table.advance(Duration::from_secs(4));
+    let before = table.count(Fact::StaleGeneration);
+    let message = Message::LayoutWanted;
+    table.step(2, kvsim::node::input::Input::Peer { from: old, message });
+    assert_eq!(table.count(Fact::StaleGeneration), before + 1);
+}
+
+/// Somebody copied the folder and started the copy: two processes with one name. The older one gives way.
+#[test]
+fn a_node_that_meets_its_own_newer_self_halts() {
+    let mut table = Table::new(3);
+    let newer = Sender { generation: Generation(9), ..table.nodes[&1].sender() };
+    table.step(1, kvsim::node::input::Input::Peer { from: newer, message: Message::LayoutWanted });
+    assert_eq!(table.halts[&1], Halt::Superseded);
+}

@@ -1,0 +1,8 @@
+//! Nodes talking to each other over a perfect, timeless wire that the test controls frame by frame.
+
+mod boot;
+mod hints;
+mod quorum;
+mod repair;
+mod siblings;
+mod table;

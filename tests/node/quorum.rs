@@ -1,0 +1,156 @@
+//! R and W: who counts, and when.
+
+use kvsim::base::bytes::Bytes;
+use kvsim::base::limits::{KEY_MAX, VALUE_DEFAULT_MAX};
+use kvsim::base::time::Duration;
+use kvsim::disk::DiskError;
+use kvsim::node::fact::Fact;
+use kvsim::node::message::Message;
+use kvsim::node::outbox::Halt;
+use kvsim::node::request::{Outcome, Rejection};
+use kvsim::quorum::tally::Level;
+
+use crate::table::{Table, at, get, put, put_with};
+
+#[test]
+fn a_write_is_acknowledged_only_when_w_disks_have_it() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    table.slow_disks.extend(&replicas);
+    let tag = table.ask(replicas[0], put("key", "value"));
+    table.deliver();
+    assert!(!table.replies.contains_key(&tag), "nothing is synced, nothing is said");
+    table.release_syncs(replicas[1], Ok(()));
+    assert!(!table.replies.contains_key(&tag), "one disk is not two");
+    table.release_syncs(replicas[2], Ok(()));
+    assert!(matches!(table.replies[&tag], Outcome::Written { acks: 2, .. }), "{:?}", table.replies[&tag]);
+}
+
+/// A merge that changes nothing must wait as well: the first copy of the frame may still be unsynced.
+#[test]
+fn a_doubled_frame_is_not_acknowledged_before_the_first_is_durable() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    let slow = replicas[1];
+    table.slow_disks.insert(slow);
+    table.ask(replicas[0], put("key", "value"));
+    table.deliver();
+    let (store, from) = table
+        .delivered
+        .iter()
+        .find_map(|(from, to, message)| match message {
+            Message::Store { .. } if *to == slow => Some((message.clone(), *from)),
+            _ => None,
+        })
+        .expect("the write was sent there");
+    let from = table.nodes[&from].sender();
+    table.step(slow, kvsim::node::input::Input::Peer { from, message: store });
+    table.deliver();
+    let stored = |table: &Table| {
+        table
+            .delivered
+            .iter()
+            .filter(|(from, _, m)| *from == slow && matches!(m, Message::Stored { .. }))
+            .count()
+    };
+    assert_eq!(stored(&table), 0);
+    table.release_syncs(slow, Ok(()));
+    assert_eq!(stored(&table), 2);
+}
+
+#[test]
+fn a_read_needs_r_real_answers_even_for_a_miss() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    table.partition(&[replicas[0]]);
+    assert_eq!(table.request(replicas[0], get("key")), None, "one own miss is no answer");
+    table.advance(Duration::from_secs(3));
+    let one = table.request(replicas[0], at(get("key"), Level::One));
+    assert!(matches!(one, Some(Outcome::Found { values, .. }) if values.is_empty()));
+}
+
+#[test]
+fn levels_change_how_many_must_answer() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    table.partition(&[replicas[2]]);
+    let acks = |outcome| match outcome {
+        Some(Outcome::Written { acks, .. }) => acks,
+        other => panic!("{other:?}"),
+    };
+    assert!(acks(table.request(replicas[0], at(put("key", "a"), Level::One))) >= 1);
+    assert!(acks(table.request(replicas[0], at(put("key", "b"), Level::Count(2)))) >= 2);
+    let tag = table.ask(replicas[0], at(put("key", "c"), Level::All));
+    table.advance(Duration::from_secs(3));
+    assert_eq!(table.replies[&tag], Outcome::Unknown { acks: 2, needed: 3 });
+    let impossible = table.request(replicas[0], at(put("key", "d"), Level::Count(4)));
+    let rejection = Rejection::Impossible { level: Level::Count(4), n: 3 };
+    assert_eq!(impossible, Some(Outcome::Rejected(rejection)));
+    let impossible = table.request(replicas[0], at(get("key"), Level::Any));
+    let rejection = Rejection::Impossible { level: Level::Any, n: 3 };
+    assert_eq!(impossible, Some(Outcome::Rejected(rejection)));
+}
+
+#[test]
+fn any_node_takes_a_write_and_a_replica_coordinates_it_once() {
+    let mut table = Table::new(5);
+    let (replicas, others) = table.replicas("key");
+    let outcome = table.put(others[0], "key", "value");
+    let Some(Outcome::Written { dot, .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(replicas.contains(&dot.actor.node.0), "numbered by a replica");
+    assert_eq!(table.count(Fact::RequestForwarded), 1);
+    assert_eq!(table.get(others[1], "key").0, ["value"]);
+    assert_eq!(table.peek(replicas[0], "key").versions().len(), 1);
+}
+
+#[test]
+fn a_write_without_a_reachable_quorum_is_rejected_with_nothing_applied() {
+    let mut table = Table::new(5);
+    let (replicas, others) = table.replicas("key");
+    table.partition(&replicas[1..]);
+    table.advance(Duration::from_secs(8));
+    for node in [replicas[0], others[0]] {
+        let outcome = table.put(node, "key", "value");
+        let rejection = Rejection::Unavailable { usable: 1, needed: 2 };
+        assert_eq!(outcome, Some(Outcome::Rejected(rejection)), "at n{node}");
+    }
+    assert!(table.peek(replicas[0], "key").is_empty());
+}
+
+#[test]
+fn limits_are_enforced_at_the_edge() {
+    let mut table = Table::new(3);
+    let long = "k".repeat(KEY_MAX + 1);
+    let outcome = table.put(1, &long, "value");
+    assert_eq!(outcome, Some(Outcome::Rejected(Rejection::KeyLength { max: KEY_MAX as u32 })));
+    assert!(matches!(table.put(1, "", "v"), Some(Outcome::Rejected(Rejection::KeyLength { .. }))));
+    let max = VALUE_DEFAULT_MAX as u32;
+    let outcome = table.put(1, "key", &"v".repeat(VALUE_DEFAULT_MAX + 1));
+    assert_eq!(outcome, Some(Outcome::Rejected(Rejection::ValueLength { max })));
+    assert!(matches!(table.put(1, "key", &"v".repeat(VALUE_DEFAULT_MAX)), Some(Outcome::Written { .. })));
+}
+
+#[test]
+fn a_context_of_another_key_or_none_at_all_is_refused() {
+    let mut table = Table::new(3);
+    table.put(1, "mine", "value");
+    let (_, context) = table.get(1, "mine");
+    for token in [context, Bytes::from("forged")] {
+        let outcome = table.request(1, put_with("yours", "value", Some(token)));
+        assert_eq!(outcome, Some(Outcome::Rejected(Rejection::Context)));
+    }
+}
+
+/// After a failed sync nobody knows what is on the disk. The node must not guess, not retry, and not go on.
+#[test]
+fn a_failed_sync_halts_the_node_and_leaves_its_writes_unknown() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    table.slow_disks.insert(replicas[0]);
+    let tag = table.ask(replicas[0], at(put("key", "value"), Level::All));
+    table.deliver();
+    table.release_syncs(replicas[0], Err(DiskError::Io));
+    assert_eq!(table.halts[&replicas[0]], Halt::Storage(DiskError::Io));
+    assert_eq!(table.replies[&tag], Outcome::Unknown { acks: 2, needed: 3 });
+    assert_eq!(table.request(replicas[0], get("key")), None, "a halted node does nothing");
+}

@@ -1,0 +1,81 @@
+//! Concurrent writes, contexts, deletes.
+
+use kvsim::base::bytes::Bytes;
+use kvsim::base::time::Duration;
+use kvsim::node::fact::Fact;
+use kvsim::node::request::{Command, Options, Outcome, Request};
+use kvsim::quorum::tally::Level;
+
+use crate::table::{Table, at, get, put, put_with};
+
+/// A table on which one key was written on both sides of a partition that has healed.
+fn with_siblings() -> (Table, Vec<u64>) {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("cart");
+    table.partition(&[replicas[2]]);
+    assert!(matches!(table.put(replicas[0], "cart", "milk"), Some(Outcome::Written { .. })));
+    table.request(replicas[2], at(put("cart", "eggs"), Level::One));
+    table.heal();
+    table.advance(Duration::from_secs(5));
+    (table, replicas)
+}
+
+#[test]
+fn concurrent_writes_are_both_kept_and_a_context_reconciles_them() {
+    let (mut table, replicas) = with_siblings();
+    let (mut values, context) = table.get(replicas[1], "cart");
+    values.sort();
+    assert_eq!(values, ["eggs", "milk"]);
+    assert!(table.count(Fact::SiblingsRead) > 0);
+    table.request(replicas[1], put_with("cart", "milk and eggs", Some(context)));
+    assert_eq!(table.get(replicas[2], "cart").0, ["milk and eggs"]);
+}
+
+#[test]
+fn a_write_without_a_context_replaces_what_its_coordinator_holds() {
+    let (mut table, replicas) = with_siblings();
+    table.put(replicas[0], "cart", "bread");
+    assert_eq!(table.get(replicas[1], "cart").0, ["bread"]);
+}
+
+#[test]
+fn a_write_with_the_empty_context_replaces_nothing() {
+    let (mut table, replicas) = with_siblings();
+    table.request(replicas[0], put_with("cart", "bread", Some(Bytes::default())));
+    assert_eq!(table.get(replicas[1], "cart").0.len(), 3);
+}
+
+/// The context of a put covers what its client had seen and that put, but not a sibling that it never saw.
+#[test]
+fn the_context_of_a_write_does_not_cover_what_its_client_never_saw() {
+    let mut table = Table::new(3);
+    let mut contexts = [Bytes::default(), Bytes::default()];
+    for round in 0..10 {
+        for (client, context) in contexts.iter_mut().enumerate() {
+            let value = format!("client {client} round {round}");
+            let outcome = table.request(1, put_with("key", &value, Some(context.clone())));
+            let Some(Outcome::Written { context: next, .. }) = outcome else { panic!("{outcome:?}") };
+            *context = next;
+        }
+    }
+    let (mut values, _) = table.get(2, "key");
+    values.sort();
+    assert_eq!(values, ["client 0 round 9", "client 1 round 9"]);
+}
+
+#[test]
+fn a_deleted_key_stays_deleted_when_an_old_replica_returns() {
+    let mut table = Table::new(3);
+    table.put(1, "key", "value");
+    table.partition(&[3]);
+    let (_, context) = table.get(1, "key");
+    let command = Command::Delete { context: Some(context) };
+    table.request(1, Request { key: Bytes::from("key"), command, options: Options::default() });
+    table.heal();
+    table.advance(Duration::from_secs(8));
+    for node in 1..=3 {
+        assert!(table.get(node, "key").0.is_empty());
+        let one = table.request(node, at(get("key"), Level::One));
+        assert!(matches!(one, Some(Outcome::Found { values, .. }) if values.is_empty()), "at n{node}");
+    }
+}
