@@ -1,3 +1,0 @@
-//! The real driver.
-
-pub mod disk;

@@ -1,3 +1,0 @@
-//! The simulator.
-
-pub mod disk;
