@@ -1,0 +1,1 @@
+//! Crash at every disk operation.
