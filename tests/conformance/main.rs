@@ -5,5 +5,6 @@ mod contract;
 mod crash;
 mod driver;
 mod flips;
+mod history;
 mod model;
 mod scenario;
