@@ -1,0 +1,3 @@
+//! Layer 4: the real runtime.
+
+pub mod disk;

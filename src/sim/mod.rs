@@ -1,0 +1,3 @@
+//! Layer 4: the simulator.
+
+pub mod disk;

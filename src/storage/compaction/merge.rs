@@ -1,0 +1,79 @@
+//! The k-way merge under flushes, compactions and scans. The sources are few (the memtables, the tables of level 0,
+//! one run for level 1), so the smallest head is found by looking at all of them.
+
+use alloc::vec::Vec;
+
+use crate::storage::error::ReadError;
+use crate::storage::memtable::{self, Entry};
+use crate::storage::table::Pages;
+use crate::storage::table::reader::Run;
+
+#[derive(Clone, Debug, Hash)]
+pub enum Source {
+    Memory(memtable::Cursor),
+    Tables(Run),
+}
+
+impl Source {
+    fn head(&self) -> Option<&Entry> {
+        match self {
+            Source::Memory(cursor) => cursor.head(),
+            Source::Tables(run) => run.head(),
+        }
+    }
+
+    fn seek(&mut self, from: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        match self {
+            Source::Memory(cursor) => {
+                cursor.seek(from);
+                Ok(())
+            }
+            Source::Tables(run) => run.seek(from, pages),
+        }
+    }
+
+    fn advance(&mut self, pages: &mut Pages) -> Result<(), ReadError> {
+        match self {
+            Source::Memory(cursor) => {
+                cursor.advance();
+                Ok(())
+            }
+            Source::Tables(run) => run.advance(pages),
+        }
+    }
+}
+
+/// Walks the keys of all sources in order, each key once, with the entry of the newest source that knows it.
+#[derive(Clone, Debug, Hash)]
+pub struct Merge {
+    /// Newest first.
+    sources: Vec<Source>,
+}
+
+impl Merge {
+    /// Unpositioned: [`Merge::seek`] comes first.
+    pub fn new(newest_first: Vec<Source>) -> Merge {
+        Merge { sources: newest_first }
+    }
+
+    pub fn seek(&mut self, from: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        self.sources.iter_mut().try_for_each(|source| source.seek(from, pages))
+    }
+
+    /// The next entry, deletes included. After an error the walk is over.
+    pub fn next(&mut self, pages: &mut Pages) -> Result<Option<Entry>, ReadError> {
+        // Of equal keys `min_by` gives the first, which is the newest.
+        let heads = self.sources.iter().filter_map(Source::head);
+        let Some((key, value)) = heads.min_by(|a, b| a.0.cmp(&b.0)).cloned() else { return Ok(None) };
+        for source in &mut self.sources {
+            if source.head().is_some_and(|head| head.0 == key) {
+                source.advance(pages)?;
+            }
+        }
+        assert!(
+            self.sources.iter().filter_map(Source::head).all(|head| head.0 > key),
+            "keys come in rising order"
+        );
+        Ok(Some((key, value)))
+    }
+}

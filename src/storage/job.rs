@@ -1,0 +1,217 @@
+//! Flushes and compactions as plain values. A driver runs them in slices, on a thread pool or one slice per simulated
+//! event; a crash or a fork of the world can fall between any two slices. A job touches no engine state: it reads
+//! tables (or a frozen memtable), and writes files whose numbers were reserved for it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::disk::{Disk, DiskError, SyncTarget};
+use crate::storage::compaction::merge::{Merge, Source};
+use crate::storage::compaction::pick::Choice;
+use crate::storage::config::Config;
+use crate::storage::error::{Operation, ReadError};
+use crate::storage::memtable::{self, Memtable};
+use crate::storage::table::reader::Run;
+use crate::storage::table::writer::Writer;
+use crate::storage::table::{Pages, TableMeta};
+use crate::storage::wal::Position;
+
+/// What a finished job made: whole, durable tables that nothing refers to yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JobOutput {
+    pub(super) added: Vec<TableMeta>,
+}
+
+/// Why a job could not finish. What it wrote is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobError {
+    /// An input could not be read. Reads of those keys fail too, but the rest of the store is sound.
+    Read(ReadError),
+    /// The disk took no more.
+    Write { operation: Operation, why: DiskError },
+}
+
+impl From<ReadError> for JobError {
+    fn from(error: ReadError) -> JobError {
+        JobError::Read(error)
+    }
+}
+
+pub type JobResult = Result<JobOutput, JobError>;
+
+/// What a driver does after a slice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Progress {
+    /// Call [`Job::step`] again.
+    More,
+    /// Sync this, report with [`Job::synced`], then step again.
+    Sync(SyncTarget),
+    /// Hand this to the engine.
+    Done(JobResult),
+}
+
+#[derive(Clone, Debug, Hash)]
+enum Phase {
+    Begin,
+    Merge,
+    /// Syncs the tables it made, by their place in `made`.
+    SyncTable(usize),
+    SyncDirectory,
+    Done(JobResult),
+}
+
+/// A flush or a compaction in progress.
+#[derive(Clone, Debug, Hash)]
+pub struct Job {
+    phase: Phase,
+    merge: Merge,
+    /// Deletes hide older values in lower levels. In the last level there is nothing to hide, and they are dropped.
+    keep_deletes: bool,
+    table_bytes: u64,
+    block_bytes: u32,
+    /// File numbers reserved for it and not used: `number < number_end`.
+    number: u64,
+    number_end: u64,
+    newest: Position,
+    writer: Option<Writer>,
+    made: Vec<TableMeta>,
+}
+
+impl Job {
+    /// Writes a frozen memtable as one table of level 0, in the file with this number.
+    pub(super) fn flush(config: &Config, memtable: Arc<Memtable>, newest: Position, number: u64) -> Job {
+        Job {
+            phase: Phase::Begin,
+            merge: Merge::new(alloc::vec![Source::Memory(memtable::Cursor::new(memtable))]),
+            keep_deletes: true,
+            table_bytes: u64::MAX,
+            block_bytes: config.block_bytes,
+            number,
+            number_end: number + 1,
+            newest,
+            writer: None,
+            made: Vec::new(),
+        }
+    }
+
+    /// Merges the chosen tables into tables of the last level, in files of these numbers.
+    pub(super) fn compact(config: &Config, choice: &Choice, numbers: core::ops::Range<u64>) -> Job {
+        assert!(!numbers.is_empty(), "a compaction may write at least one table");
+        let newest = choice.tables().map(|table| table.newest).max().unwrap_or(0);
+        let level0 = choice.level0.iter().map(|table| Run::new(alloc::vec![table.clone()]));
+        let runs = level0.chain([Run::new(choice.level1.clone())]);
+        Job {
+            phase: Phase::Begin,
+            merge: Merge::new(runs.map(Source::Tables).collect()),
+            keep_deletes: false,
+            table_bytes: config.table_bytes,
+            block_bytes: config.block_bytes,
+            number: numbers.start,
+            number_end: numbers.end,
+            newest: Position(newest),
+            writer: None,
+            made: Vec::new(),
+        }
+    }
+
+    /// Reads and writes about `budget` bytes (at least 1). A slice ends with a whole block, and the slice that ends a
+    /// table writes its filter and index too.
+    pub fn step(&mut self, disk: &mut dyn Disk, budget: u32) -> Progress {
+        assert!(budget > 0, "without a budget a job never ends");
+        self.run(disk, budget).unwrap_or_else(|error| {
+            self.phase = Phase::Done(Err(error));
+            Progress::Done(Err(error))
+        })
+    }
+
+    fn run(&mut self, disk: &mut dyn Disk, budget: u32) -> Result<Progress, JobError> {
+        match &self.phase {
+            Phase::Begin | Phase::Merge => {
+                if self.merge_slice(disk, u64::from(budget))? {
+                    self.phase = if self.made.is_empty() {
+                        Phase::Done(Ok(self.output()))
+                    } else {
+                        Phase::SyncTable(0)
+                    };
+                }
+                Ok(Progress::More)
+            }
+            Phase::SyncTable(at) => {
+                let table = self.made.get(*at).expect("only tables that were made are synced");
+                Ok(Progress::Sync(SyncTarget::File(table.file())))
+            }
+            Phase::SyncDirectory => Ok(Progress::Sync(SyncTarget::Directory)),
+            Phase::Done(result) => Ok(Progress::Done(result.clone())),
+        }
+    }
+
+    /// The sync that [`Progress::Sync`] asked for has ended.
+    pub fn synced(&mut self, result: Result<(), DiskError>) {
+        let (target, next) = match &self.phase {
+            Phase::SyncTable(at) => {
+                let table = self.made.get(*at).expect("only tables that were made are synced");
+                let next =
+                    if at + 1 < self.made.len() { Phase::SyncTable(at + 1) } else { Phase::SyncDirectory };
+                (SyncTarget::File(table.file()), next)
+            }
+            Phase::SyncDirectory => (SyncTarget::Directory, Phase::Done(Ok(self.output()))),
+            // Nobody waits for it.
+            Phase::Begin | Phase::Merge | Phase::Done(_) => return,
+        };
+        self.phase = match result {
+            Ok(()) => next,
+            Err(why) => Phase::Done(Err(JobError::Write { operation: Operation::Sync(target), why })),
+        };
+    }
+
+    fn output(&self) -> JobOutput {
+        JobOutput { added: self.made.clone() }
+    }
+
+    /// Merges until the budget is used up; true when all is merged.
+    fn merge_slice(&mut self, disk: &mut dyn Disk, budget: u64) -> Result<bool, JobError> {
+        let mut pages = Pages { disk, cache: None, read: 0 };
+        let mut written = 0;
+        if let Phase::Begin = self.phase {
+            self.merge.seek(&[], &mut pages)?;
+            self.phase = Phase::Merge;
+        }
+        while pages.read + written < budget {
+            let Some((key, value)) = self.merge.next(&mut pages)? else {
+                self.finish_table(pages.disk)?;
+                return Ok(true);
+            };
+            if value.is_none() && !self.keep_deletes {
+                continue;
+            }
+            if self.writer.is_none() {
+                assert!(
+                    self.number < self.number_end,
+                    "a table is ended only if there is a number for the next"
+                );
+                self.writer = Some(Writer::new(self.number, self.block_bytes));
+                self.number += 1;
+            }
+            let writer = self.writer.as_mut().expect("just made");
+            let before = writer.len();
+            let append = Operation::Append(writer.file());
+            let pushed = writer.push(&key, value.as_deref(), pages.disk);
+            pushed.map_err(|why| JobError::Write { operation: append, why })?;
+            written += writer.len() - before;
+            if writer.len() >= self.table_bytes && self.number < self.number_end {
+                self.finish_table(pages.disk)?;
+            }
+        }
+        Ok(false)
+    }
+
+    fn finish_table(&mut self, disk: &mut dyn Disk) -> Result<(), JobError> {
+        if let Some(writer) = self.writer.take() {
+            let operation = Operation::Append(writer.file());
+            let table =
+                writer.finish(self.newest.0, disk).map_err(|why| JobError::Write { operation, why })?;
+            self.made.push(table);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Reads tables: one key, or a walk.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::codec::{self, Malformed};
+use crate::storage::error::ReadError;
+use crate::storage::memtable::Entry;
+use crate::storage::table::{Footer, Handle, Pages, TABLE_VERSION, TableMeta, block, filter};
+
+/// What the table knows of the key: nothing (`None`), that it was deleted (`Some(None)`), or its value.
+pub fn get(table: &TableMeta, key: &[u8], pages: &mut Pages) -> Result<Option<Option<Bytes>>, ReadError> {
+    if !table.overlaps(key, key) {
+        return Ok(None);
+    }
+    let footer = footer(table, pages)?;
+    let bits = pages.fetch(table.file(), footer.filter)?;
+    if !filter::may_contain(&bits, filter::hash(key)) {
+        return Ok(None);
+    }
+    let mut cursor = Cursor::open(table, &footer, pages)?;
+    cursor.seek(table, key, pages)?;
+    let found = cursor.block.as_ref().filter(|block| block.is_on_entry() && block.key() == key);
+    Ok(found.map(|block| block.value().map(Bytes::new)))
+}
+
+fn footer(table: &TableMeta, pages: &mut Pages) -> Result<Footer, ReadError> {
+    let bytes = pages.fetch(table.file(), table.footer)?;
+    let footer: Footer = codec::decode(&bytes).map_err(|Malformed| damaged(table, table.footer))?;
+    if footer.version == TABLE_VERSION { Ok(footer) } else { Err(damaged(table, table.footer)) }
+}
+
+fn damaged(table: &TableMeta, part: Handle) -> ReadError {
+    ReadError::Damaged { file: table.file(), offset: part.offset }
+}
+
+/// A place in one table.
+#[derive(Clone, Debug, Hash)]
+struct Cursor {
+    index_handle: Handle,
+    index: block::Cursor,
+    /// The data block that the index is at; `None` behind the last.
+    block: Option<block::Cursor>,
+}
+
+impl Cursor {
+    fn open(table: &TableMeta, footer: &Footer, pages: &mut Pages) -> Result<Cursor, ReadError> {
+        let bytes = pages.fetch(table.file(), footer.index)?;
+        let index = block::Cursor::new(bytes).map_err(|Malformed| damaged(table, footer.index))?;
+        Ok(Cursor { index_handle: footer.index, index, block: None })
+    }
+
+    /// Moves to the first entry at or after `target`.
+    fn seek(&mut self, table: &TableMeta, target: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        self.index.seek(target).map_err(|Malformed| damaged(table, self.index_handle))?;
+        self.enter(table, target, pages)
+    }
+
+    fn advance(&mut self, table: &TableMeta, pages: &mut Pages) -> Result<(), ReadError> {
+        let Some(block) = &mut self.block else { return Ok(()) };
+        block.advance().map_err(|Malformed| damaged(table, self.index_handle))?;
+        if block.is_on_entry() {
+            return Ok(());
+        }
+        self.index.advance().map_err(|Malformed| damaged(table, self.index_handle))?;
+        self.enter(table, &[], pages)
+    }
+
+    /// Loads the data block that the index is at, and moves to its first entry at or after `target`. The index holds
+    /// the last key of each block, so there is one.
+    fn enter(&mut self, table: &TableMeta, target: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        self.block = None;
+        if !self.index.is_on_entry() {
+            return Ok(());
+        }
+        let bad_index = damaged(table, self.index_handle);
+        let handle: Handle =
+            codec::decode(self.index.value().ok_or(bad_index)?).map_err(|Malformed| bad_index)?;
+        let bytes = pages.fetch(table.file(), handle)?;
+        let mut block = block::Cursor::new(bytes).map_err(|Malformed| damaged(table, handle))?;
+        block.seek(target).map_err(|Malformed| damaged(table, handle))?;
+        if !block.is_on_entry() {
+            return Err(bad_index);
+        }
+        self.block = Some(block);
+        Ok(())
+    }
+}
+
+/// A walk over tables that follow each other in key order without overlap: a level, or a single table. A table is
+/// opened when the walk reaches it.
+#[derive(Clone, Debug, Hash)]
+pub struct Run {
+    tables: Vec<Arc<TableMeta>>,
+    at: usize,
+    cursor: Option<Cursor>,
+    head: Option<Entry>,
+}
+
+impl Run {
+    pub fn new(tables: Vec<Arc<TableMeta>>) -> Run {
+        assert!(
+            tables.windows(2).all(|pair| pair[0].last < pair[1].first),
+            "the tables of a run do not overlap"
+        );
+        Run { tables, at: 0, cursor: None, head: None }
+    }
+
+    pub fn head(&self) -> Option<&Entry> {
+        self.head.as_ref()
+    }
+
+    /// Moves to the first entry at or after `from`.
+    pub fn seek(&mut self, from: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        self.at = self.tables.partition_point(|table| *table.last < *from);
+        self.cursor = None;
+        self.settle(from, pages)
+    }
+
+    pub fn advance(&mut self, pages: &mut Pages) -> Result<(), ReadError> {
+        if let Some(table) = self.tables.get(self.at)
+            && let Some(cursor) = &mut self.cursor
+        {
+            cursor.advance(table, pages)?;
+        }
+        self.settle(&[], pages)
+    }
+
+    /// Goes on to the next table where one has ended, and takes the entry there as the head.
+    fn settle(&mut self, from: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        self.head = None;
+        while let Some(table) = self.tables.get(self.at) {
+            match self.cursor.take() {
+                Some(Cursor { block: None, .. }) => self.at += 1,
+                Some(cursor) => {
+                    let block = cursor.block.as_ref();
+                    self.head = block.map(|block| (Bytes::new(block.key()), block.value().map(Bytes::new)));
+                    self.cursor = Some(cursor);
+                    return Ok(());
+                }
+                None => {
+                    let footer = footer(table, pages)?;
+                    let mut cursor = Cursor::open(table, &footer, pages)?;
+                    cursor.seek(table, from, pages)?;
+                    self.cursor = Some(cursor);
+                }
+            }
+        }
+        Ok(())
+    }
+}

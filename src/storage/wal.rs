@@ -1,0 +1,190 @@
+//! The commit log: every write, in order, in frames, before it is in any table.
+//!
+//! A log belongs to one memtable. When the memtable is frozen the log is closed and the next one begins with a start
+//! frame. The numbers `appended >= syncing >= durable` run through all logs, and so does the promise in every frame
+//! (`synced`), so recovery can tell a torn tail from damage across files too.
+//!
+//! **One sync in flight, in log order.** The next sync covers all that gathered meanwhile: that is group commit. The
+//! records of a new log must never become durable before those of the old one, or a crash would leave a hole (LevelDB
+//! issue 193). So after a rotation the syncs go: the old log, then the folder (the new log's name), then the new log;
+//! `durable` moves over a record only after the sync of its own log.
+
+use crate::base::codec::{Decode, Encode};
+use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
+use crate::storage::error::Operation;
+use crate::storage::frame::{Appender, Head, Kind};
+
+/// The sequence number of a write: 1 for the first that a store ever took, 0 for "none". Durability is a position:
+/// all writes up to it are durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Position(pub u64);
+
+impl Position {
+    pub fn next(self) -> Position {
+        Position(self.0.checked_add(1).expect("2^64 writes take longer than anybody waits"))
+    }
+}
+
+pub fn file(number: u64) -> FileName {
+    FileName::new(FileKind::Wal, number)
+}
+
+/// The payload of a start frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub struct LogStart {
+    /// The manifest that was the newest when the log was begun. A log of another manifest is the orphan of an open
+    /// that crashed before it published its own.
+    pub manifest: u64,
+}
+
+/// A closed log whose sync has not succeeded yet.
+#[derive(Clone, Debug, Hash)]
+struct Closed {
+    file: FileName,
+    last: Position,
+}
+
+/// What a successful sync will mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Covers {
+    /// The name of the active log.
+    Name,
+    Writes(Position),
+}
+
+#[derive(Clone, Debug, Hash)]
+pub struct Wal {
+    active: Appender,
+    manifest: u64,
+    name_durable: bool,
+    closed: Option<Closed>,
+    in_flight: Option<Covers>,
+    appended: Position,
+    syncing: Position,
+    durable: Position,
+}
+
+impl Wal {
+    /// Begins the first log of an opened store and syncs it. All writes up to `recovered` are durable elsewhere. The
+    /// name is not synced: the caller does it with its other new files.
+    pub fn create(
+        number: u64,
+        manifest: u64,
+        recovered: Position,
+        disk: &mut dyn Disk,
+    ) -> Result<Wal, DiskError> {
+        let mut wal = Wal {
+            active: Appender::new(file(number)),
+            manifest,
+            name_durable: true,
+            closed: None,
+            in_flight: None,
+            appended: recovered,
+            syncing: recovered,
+            durable: recovered,
+        };
+        wal.append_start(disk)?;
+        disk.sync(SyncTarget::File(wal.active.file))?;
+        Ok(wal)
+    }
+
+    fn append_start(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        let head =
+            Head { kind: Kind::Start, count: 0, first: self.appended.next().0, synced: self.durable.0 };
+        self.active.append(head, &LogStart { manifest: self.manifest }, disk)
+    }
+
+    pub fn active(&self) -> FileName {
+        self.active.file
+    }
+
+    /// Bytes in the active log.
+    pub fn len(&self) -> u64 {
+        self.active.len
+    }
+
+    pub fn appended(&self) -> Position {
+        self.appended
+    }
+
+    pub fn durable(&self) -> Position {
+        self.durable
+    }
+
+    /// Appends one write. After an error the log must not be used any more.
+    pub fn append(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        disk: &mut dyn Disk,
+    ) -> Result<Position, DiskError> {
+        let position = self.appended.next();
+        let head = Head { kind: Kind::Data, count: 1, first: position.0, synced: self.durable.0 };
+        self.active.append(head, &[(key, value)].as_slice(), disk)?;
+        self.appended = position;
+        Ok(position)
+    }
+
+    /// Closes the active log and begins the next. After an error the log must not be used any more.
+    pub fn rotate(&mut self, number: u64, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        assert!(self.closed.is_none(), "a memtable is frozen only after the log of the last one is durable");
+        if self.durable < self.appended {
+            self.closed = Some(Closed { file: self.active.file, last: self.appended });
+        }
+        self.active = Appender::new(file(number));
+        self.name_durable = false;
+        self.append_start(disk)
+    }
+
+    /// The next sync that durability waits for, if there is one and none is in flight.
+    pub fn poll_sync(&mut self) -> Option<SyncTarget> {
+        assert!(self.appended >= self.syncing && self.syncing >= self.durable, "syncs follow the writes");
+        if self.in_flight.is_some() || self.durable == self.appended {
+            return None;
+        }
+        let (target, covers) = match &self.closed {
+            Some(closed) => (SyncTarget::File(closed.file), Covers::Writes(closed.last)),
+            None if !self.name_durable => (SyncTarget::Directory, Covers::Name),
+            None => (SyncTarget::File(self.active.file), Covers::Writes(self.appended)),
+        };
+        if let Covers::Writes(position) = covers {
+            self.syncing = position;
+        }
+        self.in_flight = Some(covers);
+        Some(target)
+    }
+
+    /// The sync in flight has succeeded.
+    pub fn synced(&mut self) {
+        match self.in_flight.take().expect("the engine matches tickets before it calls") {
+            Covers::Name => self.name_durable = true,
+            Covers::Writes(position) => {
+                assert!(self.durable < position && position <= self.appended, "durability moves forward");
+                self.durable = position;
+                if self.closed.as_ref().is_some_and(|closed| closed.last <= position) {
+                    self.closed = None;
+                }
+            }
+        }
+    }
+
+    /// Makes everything durable and ends the log, blocking. The end frame promises all that is before it, so it may
+    /// be written only when that is durable.
+    pub fn end(&mut self, disk: &mut dyn Disk) -> Result<(), (Operation, DiskError)> {
+        let sync =
+            |target, disk: &mut dyn Disk| disk.sync(target).map_err(|why| (Operation::Sync(target), why));
+        let file = self.active.file;
+        if let Some(closed) = self.closed.take() {
+            sync(SyncTarget::File(closed.file), disk)?;
+        }
+        sync(SyncTarget::Directory, disk)?;
+        sync(SyncTarget::File(file), disk)?;
+        self.in_flight = None;
+        self.name_durable = true;
+        self.syncing = self.appended;
+        self.durable = self.appended;
+        let head = Head { kind: Kind::End, count: 0, first: self.appended.next().0, synced: self.appended.0 };
+        self.active.append(head, &(), disk).map_err(|why| (Operation::Append(file), why))?;
+        sync(SyncTarget::File(file), disk)
+    }
+}

@@ -1,0 +1,266 @@
+//! Whole stories of an engine, told on both disks.
+
+use std::collections::BTreeMap;
+
+use kvsim::disk::{Disk, DiskError, FileKind, SyncTarget};
+use kvsim::sim::disk::{SimDisk, Unsynced};
+use kvsim::storage::{Config, KEY_MAX, Position, VALUE_MAX, WriteError};
+
+use crate::driver::{Maker, Real, Simulated, Store, small};
+
+/// 400 writes over 60 keys, a quarter of them deletes, all background work done after each.
+fn fill<D: Disk>(store: &mut Store<D>) -> BTreeMap<String, String> {
+    let mut model = BTreeMap::new();
+    for n in 0..400u32 {
+        let key = format!("key-{:02}", n.wrapping_mul(7919) % 60);
+        if n % 4 == 3 {
+            store.put(&key, None);
+            model.remove(&key);
+        } else {
+            let value = format!("value-{n}");
+            store.put(&key, Some(&value));
+            model.insert(key, value);
+        }
+        store.pump().expect("the disk works");
+    }
+    model
+}
+
+fn check<D: Disk>(store: &mut Store<D>, model: &BTreeMap<String, String>) {
+    for n in 0..60 {
+        let key = format!("key-{n:02}");
+        assert_eq!(store.get(&key), model.get(&key).cloned(), "{key}");
+    }
+    assert_eq!(store.all(), model.clone().into_iter().collect::<Vec<_>>());
+}
+
+fn what_is_written_is_read_through_flushes_compactions_and_restarts(mut maker: impl Maker) {
+    let mut store = Store::must_open(small(), maker.make());
+    let model = fill(&mut store);
+    check(&mut store, &model);
+    assert!(store.files(FileKind::Table) > 2, "tables were written");
+    assert!(store.files(FileKind::Table) < 15, "and compacted");
+    assert_eq!(store.files(FileKind::Wal), 1, "flushed logs were removed");
+    assert_eq!(store.engine.durable(), Position(400));
+    store.engine.close(&mut store.disk).expect("the disk works");
+    assert_eq!(store.engine.put(b"key", None, &mut store.disk), Err(WriteError::Poisoned));
+
+    let mut store = Store::must_open(small(), maker.reopen(store.disk));
+    assert!(store.recovery.clean);
+    assert_eq!((store.recovery.torn_bytes, store.recovery.removed_orphans), (0, 0));
+    assert_eq!(store.engine.appended(), Position(400));
+    check(&mut store, &model);
+
+    let store = Store::must_open(Config::default(), maker.reopen(store.disk));
+    let mut store = Store::must_open(small(), maker.reopen(store.disk));
+    assert!(!store.recovery.clean, "it was not closed");
+    assert_eq!(store.recovery.torn_bytes, 0);
+    check(&mut store, &model);
+}
+
+fn scans_are_bounded_and_resumable(mut maker: impl Maker) {
+    let mut store = Store::must_open(small(), maker.make());
+    let model = fill(&mut store);
+    let mut seen = Vec::new();
+    let mut from = b"key-10".to_vec();
+    loop {
+        let part = store.engine.scan(&from, b"key-50", 7, &mut store.disk).expect("works");
+        assert!(part.len() <= 7);
+        let Some((last, _)) = part.last() else { break };
+        from = last.to_vec();
+        from.push(0);
+        seen.extend(part.into_iter().map(|(key, _)| String::from_utf8(key.to_vec()).expect("text")));
+    }
+    let range = "key-10".to_string().."key-50".to_string();
+    assert_eq!(seen, model.range(range).map(|(key, _)| key.clone()).collect::<Vec<_>>());
+    assert_eq!(store.engine.scan(b"b", b"a", 7, &mut store.disk), Ok(vec![]));
+}
+
+fn values_of_any_size_up_to_the_limit_are_kept(mut maker: impl Maker) {
+    let mut store = Store::must_open(small(), maker.make());
+    let largest = vec![b'x'; VALUE_MAX];
+    let longest_key = vec![b'k'; KEY_MAX];
+    let disk = &mut store.disk;
+    assert!(store.engine.put(b"large", Some(&largest), disk).is_ok());
+    assert!(store.engine.put(&longest_key, Some(b""), disk).is_ok());
+    assert!(store.engine.put(b"", Some(b"empty key"), disk).is_ok());
+    let one_more = vec![0; VALUE_MAX + 1];
+    assert_eq!(store.engine.put(b"larger", Some(&one_more), disk), Err(WriteError::TooLarge));
+    assert_eq!(store.engine.put(&[0; KEY_MAX + 1], None, disk), Err(WriteError::TooLarge));
+    store.pump().expect("works");
+    let mut store = Store::must_open(small(), maker.reopen(store.disk));
+    assert_eq!(store.engine.get(b"large", &mut store.disk).expect("works").as_deref(), Some(&largest[..]));
+    assert_eq!(store.engine.get(&longest_key, &mut store.disk).expect("works").as_deref(), Some(&b""[..]));
+    assert_eq!(store.get("").as_deref(), Some("empty key"));
+    assert_eq!(store.get("larger"), None);
+}
+
+mod simulated {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_through_flushes_compactions_and_restarts() {
+        super::what_is_written_is_read_through_flushes_compactions_and_restarts(Simulated);
+    }
+
+    #[test]
+    fn scans_are_bounded_and_resumable() {
+        super::scans_are_bounded_and_resumable(Simulated);
+    }
+
+    #[test]
+    fn values_of_any_size_up_to_the_limit_are_kept() {
+        super::values_of_any_size_up_to_the_limit_are_kept(Simulated);
+    }
+}
+
+mod real {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_through_flushes_compactions_and_restarts() {
+        super::what_is_written_is_read_through_flushes_compactions_and_restarts(Real::new());
+    }
+
+    #[test]
+    fn scans_are_bounded_and_resumable() {
+        super::scans_are_bounded_and_resumable(Real::new());
+    }
+
+    #[test]
+    fn values_of_any_size_up_to_the_limit_are_kept() {
+        super::values_of_any_size_up_to_the_limit_are_kept(Real::new());
+    }
+}
+
+fn new_store() -> Store<SimDisk> {
+    Store::must_open(small(), SimDisk::new())
+}
+
+fn crash(mut disk: SimDisk) -> SimDisk {
+    disk.crash(Unsynced::Lost, &mut kvsim::base::rng::Stream::new(0, "test.crash", 0));
+    disk
+}
+
+#[test]
+fn one_sync_is_in_flight_and_the_next_covers_all_that_gathered() {
+    let mut store = new_store();
+    assert_eq!(store.engine.poll_sync(), None, "nothing to sync");
+    store.put("a", Some("1"));
+    let first = store.engine.poll_sync().expect("a write waits");
+    assert!(matches!(first.target, SyncTarget::File(file) if file.kind == FileKind::Wal));
+    store.put("b", Some("2"));
+    store.put("c", Some("3"));
+    assert_eq!(store.engine.poll_sync(), None, "one is in flight");
+    assert_eq!(store.engine.durable(), Position(0));
+    store.engine.synced(first.ticket, Ok(()), &mut store.disk).expect("works");
+    assert_eq!(store.engine.durable(), Position(1), "a sync covers what was there when it began");
+    store
+        .engine
+        .synced(first.ticket, Err(DiskError::Io), &mut store.disk)
+        .expect("a stale ticket is ignored");
+    let second = store.engine.poll_sync().expect("two writes wait");
+    store.engine.synced(second.ticket, Ok(()), &mut store.disk).expect("works");
+    assert_eq!(store.engine.durable(), Position(3));
+    assert_eq!(store.engine.poll_sync(), None);
+}
+
+#[test]
+fn the_old_log_is_durable_before_anything_in_the_new_one() {
+    let mut store = new_store();
+    let old = store.disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Wal);
+    let mut writes = 0;
+    while store.files(FileKind::Wal) == 1 {
+        store.put(&format!("key-{writes}"), Some("value"));
+        writes += 1;
+    }
+    assert!(store.engine.poll_job().is_none(), "a flush waits for its log");
+    let mut targets = Vec::new();
+    let mut durable = vec![store.engine.durable()];
+    while let Some(request) = store.engine.poll_sync() {
+        targets.push(request.target);
+        let result = store.disk.sync(request.target);
+        store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
+        durable.push(store.engine.durable());
+    }
+    let new = store.disk.list().expect("works").into_iter().rfind(|file| file.kind == FileKind::Wal);
+    let file = |file: Option<_>| SyncTarget::File(file.expect("there"));
+    assert_eq!(targets, [file(old), SyncTarget::Directory, file(new)]);
+    assert_eq!(durable, [0, writes - 1, writes - 1, writes].map(Position));
+}
+
+#[test]
+fn writes_are_refused_when_the_flush_is_too_far_behind() {
+    let mut store = new_store();
+    let mut taken = 0;
+    let refused = loop {
+        match store.engine.put(format!("{taken}").as_bytes(), Some(&[0; 50]), &mut store.disk) {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+        assert!(taken < 1000, "it takes writes without end");
+    };
+    assert_eq!(refused, WriteError::Overloaded);
+    assert_eq!(store.engine.appended(), Position(taken));
+    store.pump().expect("works");
+    store.put("now", Some("it is taken"));
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served_twice() {
+    let mut store = new_store();
+    store.put("safe", Some("1"));
+    store.pump().expect("works");
+    store.put("unsafe", Some("2"));
+    let request = store.engine.poll_sync().expect("a write waits");
+    store.disk.fail_next_sync(request.target);
+    let result = store.disk.sync(request.target);
+    let poisoned = store.engine.synced(request.ticket, result, &mut store.disk).expect_err("it failed");
+    assert_eq!(poisoned.why, DiskError::Io);
+    assert!(store.engine.is_poisoned());
+    assert_eq!(store.engine.put(b"key", None, &mut store.disk), Err(WriteError::Poisoned));
+    assert_eq!(store.engine.poll_sync(), None);
+    assert!(store.engine.poll_job().is_none());
+    assert_eq!(store.engine.close(&mut store.disk), Err(poisoned));
+    assert_eq!(store.engine.durable(), Position(1));
+
+    // Only the process restarts. The page cache still shows the write, but syncing its file again writes nothing. If
+    // the restarted store shows it, then it must be safe now.
+    let mut store = Store::must_open(small(), store.disk);
+    assert_eq!(store.get("unsafe").as_deref(), Some("2"));
+    let mut store = Store::must_open(small(), crash(store.disk));
+    assert_eq!(store.get("safe").as_deref(), Some("1"));
+    assert_eq!(store.get("unsafe").as_deref(), Some("2"), "it was served after the restart, and then lost");
+}
+
+#[test]
+fn a_store_without_its_current_file_is_refused() {
+    let mut store = new_store();
+    store.put("a", Some("1"));
+    let current = store.disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Current);
+    store.disk.remove(current.expect("there")).expect("works");
+    let (error, mut disk) = Store::open(small(), store.disk).err().expect("its data would be lost");
+    assert!(error.to_string().contains("current-0000000000 is damaged"), "{error}");
+    assert!(disk.list().expect("works").iter().any(|file| file.kind == FileKind::Wal));
+}
+
+#[test]
+fn results_of_unknown_jobs_are_ignored() {
+    let mut store = new_store();
+    while store.engine.poll_job().is_none() {
+        store.put("key", Some("value"));
+        while let Some(request) = store.engine.poll_sync() {
+            let result = store.disk.sync(request.target);
+            store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
+        }
+    }
+    assert!(store.engine.poll_job().is_none(), "it is handed out once");
+    let failed = Err(kvsim::storage::JobError::Write {
+        operation: kvsim::storage::Operation::Sync(SyncTarget::Directory),
+        why: DiskError::Full,
+    });
+    let other = kvsim::storage::JobId(u64::MAX);
+    assert_eq!(store.engine.job_done(other, failed.clone(), &mut store.disk), Ok(()));
+    let poisoned = store.engine.job_done(kvsim::storage::JobId(1), failed, &mut store.disk);
+    assert_eq!(poisoned.expect_err("a flush that cannot be written").why, DiskError::Full);
+}
