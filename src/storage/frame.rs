@@ -235,3 +235,38 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     field.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::bytes::Bytes;
+    use crate::disk::FileKind;
+
+    const LOG: FileName = FileName::new(FileKind::Wal, 7);
+    const HEAD: Head = Head { kind: Kind::Data, count: 1, first: 3, synced: 2 };
+
+    /// Golden: frames are on disks.
+    #[test]
+    fn golden_frame() {
+        let frame = encode(LOG, 64, HEAD, &Bytes::from("payload"));
+        assert_eq!(frame.len(), 64);
+        assert_eq!(u64_at(&frame, 0), 0xa207_1da9_a67f_7caf, "checksum");
+        assert_eq!(frame[8..16], *b"KVFR\x01\0\x02\0");
+        let words: Vec<u64> = (16..56).step_by(8).map(|at| u64_at(&frame, at)).collect();
+        assert_eq!(words, [7, 64, 8 | 1 << 32, 3, 2]);
+        assert_eq!(frame[56..], *b"\x07payload");
+    }
+
+    #[test]
+    fn a_checksum_holds_for_one_file_and_one_offset() {
+        let contexts = [
+            context(LOG, 64),
+            context(LOG, 72),
+            context(FileName::new(FileKind::Wal, 8), 64),
+            context(FileName::new(FileKind::Manifest, 7), 64),
+        ];
+        for (at, one) in contexts.iter().enumerate() {
+            assert!(contexts[at + 1..].iter().all(|other| other != one));
+        }
+    }
+}

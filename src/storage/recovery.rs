@@ -2,8 +2,8 @@
 //!
 //! 1. `current` names the manifest, the manifest the live tables and the first live log.
 //! 2. The live logs are replayed into a memtable: all frames, in order, up to the first that is torn.
-//! 3. The memtable is written as a table of level 0 and synced; a new log and a new manifest are begun and synced;
-//!    `current` is published. Then the store is open, and files that nothing refers to are removed.
+//! 3. The memtable is written as a table of level 0 and synced; a new log is begun; a new manifest is written and
+//!    synced; `current` is published. Then the store is open, and files that nothing refers to are removed.
 //!
 //! Step 3 is why a restarted process never serves a write that it could lose again. When a sync failed and the process
 //! was restarted, the kernel may show it the failed bytes from the page cache, marked clean, with nothing on the
@@ -214,9 +214,6 @@ impl Replay {
                 Look::End if offset > 0 => return Ok(LogEnd::Whole),
                 Look::End | Look::Bad => return Ok(LogEnd::Torn(offset)),
             };
-            if self.found.clean {
-                return corrupt(offset, "the log goes on behind its end");
-            }
             if (head.kind == Kind::Start) != (offset == 0) {
                 return corrupt(offset, "a start frame is not at the start");
             }

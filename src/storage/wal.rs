@@ -65,8 +65,8 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Begins the first log of an opened store and syncs it. All writes up to `recovered` are durable elsewhere. The
-    /// name is not synced: the caller does it with its other new files.
+    /// Begins the first log of an opened store. All writes up to `recovered` are durable elsewhere. The caller syncs
+    /// the name with those of its other new files; the start frame becomes durable with the first write.
     pub fn create(
         number: u64,
         manifest: u64,
@@ -84,7 +84,6 @@ impl Wal {
             durable: recovered,
         };
         wal.append_start(disk)?;
-        disk.sync(SyncTarget::File(wal.active.file))?;
         Ok(wal)
     }
 

@@ -143,6 +143,23 @@ fn crash(mut disk: SimDisk) -> SimDisk {
 }
 
 #[test]
+fn deleted_keys_leave_nothing_behind() {
+    let mut store = new_store();
+    for n in 0..600 {
+        store.put(&format!("key-{:03}", n % 300), (n < 300).then_some("value"));
+        store.pump().expect("works");
+    }
+    for n in 0..100 {
+        store.put("last", Some(&format!("{n}")));
+        store.pump().expect("works");
+    }
+    let files = store.disk.list().expect("works").into_iter().filter(|file| file.kind == FileKind::Table);
+    let bytes: u64 = files.map(|file| store.disk.len(file).expect("works")).sum();
+    assert!(bytes < 1500, "{bytes} bytes of tables for one key");
+    assert_eq!(store.all(), [("last".to_string(), "99".to_string())]);
+}
+
+#[test]
 fn one_sync_is_in_flight_and_the_next_covers_all_that_gathered() {
     let mut store = new_store();
     assert_eq!(store.engine.poll_sync(), None, "nothing to sync");

@@ -30,10 +30,7 @@ impl Choice {
 pub fn pick(version: &Version, trigger: u32, damaged: &BTreeSet<u64>) -> Option<Choice> {
     let level0 = version.level(0);
     let sound = level0.iter().rposition(|table| damaged.contains(&table.number)).map_or(0, |at| at + 1);
-    let level0 = level0.get(sound..)?.to_vec();
-    if level0.len() < trigger as usize {
-        return None;
-    }
+    let level0 = level0.get(sound..).filter(|tables| tables.len() >= trigger as usize)?.to_vec();
     let first = level0.iter().map(|table| &table.first).min()?;
     let last = level0.iter().map(|table| &table.last).max()?;
     let level1: Vec<_> =
