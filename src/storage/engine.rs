@@ -186,7 +186,7 @@ impl Engine {
             memtables.map(|table| Source::Memory(Cursor::new(table.clone()))).collect();
         let level0 = self.version.level(0).iter().map(|table| Run::new(alloc::vec![table.clone()]));
         let level1 = Run::new(self.version.level(LAST_LEVEL).to_vec());
-        sources.extend(level0.chain([level1]).map(Source::Tables));
+        sources.extend(level0.chain([level1]).map(Source::tables));
 
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut merge = Merge::new(sources);

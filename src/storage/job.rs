@@ -102,7 +102,7 @@ impl Job {
         let runs = level0.chain([Run::new(choice.level1.clone())]);
         Job {
             phase: Phase::Begin,
-            merge: Merge::new(runs.map(Source::Tables).collect()),
+            merge: Merge::new(runs.map(Source::tables).collect()),
             keep_deletes: false,
             table_bytes: config.table_bytes,
             block_bytes: config.block_bytes,

@@ -185,7 +185,7 @@ fn damage_before_a_promise_is_named_and_damage_behind_the_last_is_cut_and_counte
                 matches!(error, OpenError::Corrupt { file, offset, .. } if (file, offset) == (log, *start))
             );
         } else {
-            let recovery = opened.ok().expect("it looks torn").recovery;
+            let recovery = opened.unwrap_or_else(|(error, _)| panic!("{error}")).recovery;
             assert_eq!((recovery.replayed, recovery.torn_bytes > 0), (2, true));
         }
     }
