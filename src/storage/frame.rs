@@ -15,14 +15,15 @@
 //! 56  payload          zeros up to a multiple of 8 bytes
 //! ```
 //!
-//! All integers are little-endian. Frames begin at multiples of 8 bytes, so after a bad frame the later ones can be
-//! found by looking at every such place.
+//! All integers are little-endian. Frames begin at multiples of 8 bytes, so after a bad frame the later ones
+//! can be found by looking at every such place.
 //!
-//! `synced` is what tells a torn tail from damage. A bad frame may be cut off only if nothing after it promises that
-//! it had been synced: after a crash the unsynced end of a file is allowed to be anything. If a later frame does
-//! promise it, somebody was told that the data is safe, and cutting there would lose it silently. (The idea is
-//! Pebble's `walSync` chunk; RocksDB and fjall cannot tell the two apart.) What remains undecidable is the last
-//! synced frame of a log that was not closed: a flipped bit there looks like a torn write. It is cut, and counted in
+//! `synced` is what tells a torn tail from damage. A bad frame may be cut off only if nothing after it
+//! promises that it had been synced: after a crash the unsynced end of a file is allowed to be anything. If a
+//! later frame does promise it, somebody was told that the data is safe, and cutting there would lose it
+//! silently. (The idea is Pebble's `walSync` chunk; RocksDB and fjall cannot tell the two apart.) What
+//! remains undecidable are the frames of the last sync of a log that was not closed, which no later frame
+//! speaks for: a flipped bit there looks like a torn write. They are cut from there on, and counted in
 //! [`super::Recovery::torn_bytes`].
 
 use alloc::vec::Vec;
@@ -104,7 +105,8 @@ impl Appender {
         Appender { file, len: 0 }
     }
 
-    /// Appends one frame. After an error the end of the file is unknown, and nothing may be appended any more.
+    /// Appends one frame. After an error the end of the file is unknown, and nothing may be appended any
+    /// more.
     pub fn append<T: Encode>(
         &mut self,
         head: Head,
@@ -114,7 +116,8 @@ impl Appender {
         let bytes = encode(self.file, self.len, head, payload);
         let offset = disk.append(self.file, &bytes)?;
         if offset != self.len {
-            // Somebody else writes this file. What we appended is bound to another offset, so it is as good as torn.
+            // Somebody else writes this file. What we appended is bound to another offset, so it is as good
+            // as torn.
             return Err(DiskError::Io);
         }
         self.len += bytes.len() as u64;
@@ -203,10 +206,11 @@ impl<'a> Reader<'a> {
         Ok(Look::Frame(Frame { head, payload, end: offset + total as u64 }))
     }
 
-    /// The furthest sequence number that any whole frame at or after `from` promises to be synced; zero if none does.
+    /// The furthest sequence number that any whole frame at or after `from` promises to be synced; zero if
+    /// none does.
     ///
-    /// Looks at every multiple of 8. A value that imitates a frame would have to guess the file's number and its own
-    /// offset before a checksum is even computed.
+    /// Looks at every multiple of 8. A value that imitates a frame would have to guess the file's number and
+    /// its own offset before a checksum is even computed.
     pub fn furthest_promise(&mut self, from: u64) -> Result<u64, DiskError> {
         let mut offset = from.next_multiple_of(ALIGNMENT as u64);
         let mut promise = 0;

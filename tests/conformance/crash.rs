@@ -99,7 +99,8 @@ fn a_crash_at_any_operation_of_a_recovery_changes_nothing() {
     }
 }
 
-/// A process that restarts reads what is in the page cache. If it crashes on the way, less may be left than it saw.
+/// A process that restarts reads what is in the page cache. If it crashes on the way, less may be left than
+/// it saw.
 #[test]
 fn a_recovery_that_crashed_promises_nothing() {
     let mut store = Store::must_open(small(), SimDisk::new());

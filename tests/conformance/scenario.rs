@@ -241,8 +241,8 @@ fn after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served_twice() {
     assert_eq!(store.engine.close(&mut store.disk), Err(poisoned));
     assert_eq!(store.engine.durable(), Position(1));
 
-    // Only the process restarts. The page cache still shows the write, but syncing its file again writes nothing. If
-    // the restarted store shows it, then it must be safe now.
+    // Only the process restarts. The page cache still shows the write, but syncing its file again writes
+    // nothing. If the restarted store shows it, then it must be safe now.
     let mut store = Store::must_open(small(), store.disk);
     assert_eq!(store.get("unsafe").as_deref(), Some("2"));
     let mut store = Store::must_open(small(), crash(store.disk));
