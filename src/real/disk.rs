@@ -1,9 +1,9 @@
 //! The real disk: one folder, files by name, `std::fs`.
 //!
-//! All handles of a folder share one table of open files, so the thread that syncs uses the very descriptor that the
-//! appender wrote through. The kernel reports a failed write-back once to each descriptor that was open when it
-//! failed; a descriptor opened only for the sync could miss it and report success. So a file that was written
-//! since its last sync is never closed here.
+//! All handles of a folder share one table of open files, so the thread that syncs uses the very descriptor
+//! that the appender wrote through. The kernel reports a failed write-back once to each descriptor that was
+//! open when it failed; a descriptor opened only for the sync could miss it and report success. So a file
+//! that was written since its last sync is never closed here.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,8 @@ use std::vec::Vec;
 
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
 
-/// Files kept open, beyond those that were written since their last sync. Half of the usual limit of a process.
+/// Files kept open, beyond those that were written since their last sync. Half of the usual limit of a
+/// process.
 const OPEN_MAX: usize = 512;
 
 /// An open file.
@@ -34,7 +35,8 @@ struct State {
     synced: u64,
 }
 
-/// What all handles of a folder share. The table's lock is held for look-ups only, never during reads, writes or syncs.
+/// What all handles of a folder share. The table's lock is held for look-ups only, never during reads, writes
+/// or syncs.
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
@@ -50,8 +52,8 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Opens the folder, making it if there is none. Fails with [`ErrorKind::ResourceBusy`] if another process has it
-    /// open.
+    /// Opens the folder, making it if there is none. Fails with [`ErrorKind::ResourceBusy`] if another
+    /// process has it open.
     pub fn open(path: &Path) -> io::Result<RealDisk> {
         fs::create_dir_all(path)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
@@ -97,7 +99,8 @@ impl RealDisk {
     }
 }
 
-/// The data behind our locks is consistent between any two statements, so a panic of another thread spoils nothing.
+/// The data behind our locks is consistent between any two statements, so a panic of another thread spoils
+/// nothing.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
 //! The simulated disk: what a node wrote, what of it would survive a power loss, and the faults that decide.
 //!
-//! Every file is known twice, as its readers see it and as the last successful sync left it; the folder is known as
-//! its durable names and the list of changes since. A crash makes the first from the second. Contents are kept in
-//! shared chunks, so cloning a disk copies no data.
+//! Every file is known twice, as its readers see it and as the last successful sync left it; the folder is
+//! known as its durable names and the list of changes since. A crash makes the first from the second.
+//! Contents are kept in shared chunks, so cloning a disk copies no data.
 
 mod content;
 
@@ -21,7 +21,8 @@ pub const SECTOR: u64 = 512;
 pub enum Unsynced {
     /// All are gone.
     Lost,
-    /// Each sector and each change of a name survives by a coin; sectors missing below surviving ones read as zeros.
+    /// Each sector and each change of a name survives by a coin; sectors missing below surviving ones read as
+    /// zeros.
     Torn,
 }
 
@@ -98,8 +99,9 @@ impl SimDisk {
         std::mem::take(&mut self.cost)
     }
 
-    /// Lets `operations` more mutating operations (appends, truncations, publications, removals, syncs) succeed; from
-    /// then on every operation fails until the next crash. The first append that fails leaves half of its bytes.
+    /// Lets `operations` more mutating operations (appends, truncations, publications, removals, syncs)
+    /// succeed; from then on every operation fails until the next crash. The first append that fails leaves
+    /// half of its bytes.
     pub fn fail_after(&mut self, operations: Option<u64>) {
         self.operations_left = operations;
     }
@@ -109,7 +111,8 @@ impl SimDisk {
         self.failing
     }
 
-    /// The next sync of `target` fails, and what it covered never becomes durable, whatever later syncs report.
+    /// The next sync of `target` fails, and what it covered never becomes durable, whatever later syncs
+    /// report.
     pub fn fail_next_sync(&mut self, target: SyncTarget) {
         self.failing_sync = Some(target);
     }

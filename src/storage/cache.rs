@@ -1,13 +1,14 @@
 //! A cache of table blocks, weighed by bytes, with the CLOCK rule (Corbató 1968): a hit sets a mark; the hand
-//! clears marks as it passes and evicts the first block without one. Same reads, same contents, on every machine.
+//! clears marks as it passes and evicts the first block without one. Same reads, same contents, on every
+//! machine.
 
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::map::Map;
 
-/// A block's place: the table's number and the block's offset. File numbers are never used twice, so blocks of
-/// removed tables are never found again, and the hand sweeps them out.
+/// A block's place: the table's number and the block's offset. File numbers are never used twice, so blocks
+/// of removed tables are never found again, and the hand sweeps them out.
 type Place = (u64, u64);
 
 #[derive(Clone, Debug, Hash)]
@@ -63,7 +64,8 @@ impl Cache {
                 self.hand += 1;
                 continue;
             }
-            // The last slot moves into the gap. It is met early on this round or late, which CLOCK does not mind.
+            // The last slot moves into the gap. It is met early on this round or late, which CLOCK does not
+            // mind.
             let gone = self.slots.swap_remove(self.hand);
             self.index.remove(&gone.place);
             if let Some(moved) = self.slots.get(self.hand) {

@@ -3,8 +3,8 @@
 /// All of them may differ from one open to the next; files on disk do not depend on them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
-    /// When the log of the active memtable has this many bytes, the memtable is frozen and flushed. At twice as many,
-    /// with the last one still not flushed, writes are refused.
+    /// When the log of the active memtable has this many bytes, the memtable is frozen and flushed. At twice
+    /// as many, with the last one still not flushed, writes are refused.
     pub memtable_bytes: u64,
     /// Compaction cuts its output into tables of this many bytes. At least 1.
     pub table_bytes: u64,
@@ -12,7 +12,8 @@ pub struct Config {
     pub block_bytes: u32,
     /// Bytes of table blocks (data, indexes, filters) kept in memory.
     pub cache_bytes: u64,
-    /// As many tables in level 0 are compacted; at [`LEVEL0_STALL`] times as many, writes are refused. At least 1.
+    /// As many tables in level 0 are compacted; at [`LEVEL0_STALL`] times as many, writes are refused. At
+    /// least 1.
     pub level0_tables: u32,
 }
 

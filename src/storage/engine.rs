@@ -1,5 +1,7 @@
 //! The engine: what is in memory, and how it follows what is on the disk.
 
+mod background;
+
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,15 +10,13 @@ use crate::base::bytes::Bytes;
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
 use crate::storage::cache::Cache;
 use crate::storage::compaction::merge::{Merge, Source};
-use crate::storage::compaction::pick::{self, Choice};
 use crate::storage::config::{Config, LEVEL0_STALL};
 use crate::storage::error::{OpenError, Operation, Poisoned, ReadError, WriteError};
-use crate::storage::job::{Job, JobError, JobResult};
 use crate::storage::manifest::Manifest;
 use crate::storage::memtable::{Cursor, Memtable};
 use crate::storage::recovery::{self, Opened, Recovery};
+use crate::storage::table::Pages;
 use crate::storage::table::reader::{self, Run};
-use crate::storage::table::{Pages, TableMeta};
 use crate::storage::version::{Edit, LAST_LEVEL, Version};
 use crate::storage::wal::{Position, Wal};
 use crate::storage::{KEY_MAX, VALUE_MAX};
@@ -45,7 +45,8 @@ enum Work {
     Written,
 }
 
-/// A memtable that takes no more writes, on its way into a table. Served from memory until the edit is durable.
+/// A memtable that takes no more writes, on its way into a table. Served from memory until the edit is
+/// durable.
 #[derive(Clone, Debug, Hash)]
 struct Frozen {
     memtable: Arc<Memtable>,
@@ -108,8 +109,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the store on this disk, or begins one on an empty disk. Blocks on syncs. All that was recovered is
-    /// durable when this returns. An error changes nothing that an earlier or later open would miss.
+    /// Opens the store on this disk, or begins one on an empty disk. Blocks on syncs. All that was recovered
+    /// is durable when this returns. An error changes nothing that an earlier or later open would miss.
     pub fn open(config: Config, disk: &mut dyn Disk) -> Result<(Engine, Recovery), OpenError> {
         assert!(config.level0_tables > 0 && config.table_bytes > 0, "the configuration was checked");
         let Opened { version, wal, manifest, next_file, recovery } = recovery::open(&config, disk)?;
@@ -171,8 +172,8 @@ impl Engine {
         }
     }
 
-    /// The live entries with `from <= key < to`, in key order, at most `limit` of them. To go on, scan from the last
-    /// key with a zero byte appended.
+    /// The live entries with `from <= key < to`, in key order, at most `limit` of them. To go on, scan from
+    /// the last key with a zero byte appended.
     pub fn scan(
         &mut self,
         from: &[u8],
@@ -186,7 +187,7 @@ impl Engine {
             memtables.map(|table| Source::Memory(Cursor::new(table.clone()))).collect();
         let level0 = self.version.level(0).iter().map(|table| Run::new(alloc::vec![table.clone()]));
         let level1 = Run::new(self.version.level(LAST_LEVEL).to_vec());
-        sources.extend(level0.chain([level1]).map(Source::Tables));
+        sources.extend(level0.chain([level1]).map(Source::tables));
 
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut merge = Merge::new(sources);
@@ -203,8 +204,8 @@ impl Engine {
         Ok(found)
     }
 
-    /// Sets `key` to a value, or deletes it (`None`). Visible at once; durable when [`Engine::durable`] has reached
-    /// the position in the answer. Never waits: it refuses when background work is too far behind.
+    /// Sets `key` to a value, or deletes it (`None`). Visible at once; durable when [`Engine::durable`] has
+    /// reached the position in the answer. Never waits: it refuses when background work is too far behind.
     pub fn put(
         &mut self,
         key: &[u8],
@@ -224,8 +225,8 @@ impl Engine {
                 Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
                 Ok(position)
             }
-            // Half a frame may lie in the log. Whatever came behind it would be lost at the next open (fjall issue
-            // 308), so nothing does.
+            // Half a frame may lie in the log. Whatever came behind it would be lost at the next open (fjall
+            // issue 308), so nothing does.
             Err(why) => {
                 self.poison(Operation::Append(log), why);
                 Err(WriteError::Poisoned)
@@ -233,7 +234,8 @@ impl Engine {
         }
     }
 
-    /// Freezes a full memtable, or refuses if the one before it is still there and this one is twice its size.
+    /// Freezes a full memtable, or refuses if the one before it is still there and this one is twice its
+    /// size.
     fn make_room(&mut self, disk: &mut dyn Disk) -> Result<(), WriteError> {
         let stall = self.config.level0_tables.saturating_mul(LEVEL0_STALL);
         let behind = self.version.level(0).len() >= stall as usize;
@@ -270,211 +272,8 @@ impl Engine {
         poisoned
     }
 
-    /// The next sync to start, if any; call until there is none. At most one of the log and one of the manifest are
-    /// in flight.
-    pub fn poll_sync(&mut self) -> Option<SyncRequest> {
-        if !matches!(self.status, Status::Open) {
-            return None;
-        }
-        let ticket = SyncTicket(self.next_ticket);
-        let request = if self.log_sync.is_none()
-            && let Some(target) = self.wal.poll_sync()
-        {
-            *self.log_sync.insert(SyncRequest { ticket, target })
-        } else if self.manifest_sync.is_none() && self.manifest.durable() < self.manifest.appended() {
-            let request = SyncRequest { ticket, target: SyncTarget::File(self.manifest.file()) };
-            self.manifest_sync = Some((request, self.manifest.appended()));
-            request
-        } else {
-            return None;
-        };
-        self.next_ticket += 1;
-        Some(request)
-    }
-
-    /// A sync has ended. Tickets that nobody waits for are ignored. A failed sync is never tried again: the engine
-    /// takes no more writes, and what was not durable may be lost.
-    pub fn synced(
-        &mut self,
-        ticket: SyncTicket,
-        result: Result<(), DiskError>,
-        disk: &mut dyn Disk,
-    ) -> Result<(), Poisoned> {
-        match self.status {
-            Status::Open => {}
-            Status::Closed => return Ok(()),
-            Status::Poisoned(poisoned) => return Err(poisoned),
-        }
-        if let Some(request) = self.log_sync.take_if(|request| request.ticket == ticket) {
-            result.map_err(|why| self.poison(Operation::Sync(request.target), why))?;
-            self.wal.synced();
-        } else if let Some((request, covered)) =
-            self.manifest_sync.take_if(|(request, _)| request.ticket == ticket)
-        {
-            result.map_err(|why| self.poison(Operation::Sync(request.target), why))?;
-            self.manifest.synced(covered);
-            self.install(disk);
-        }
-        Ok(())
-    }
-
-    /// Takes over the edits that have become durable. From here on reads use the new tables and not the old ones, which
-    /// are removed.
-    fn install(&mut self, disk: &mut dyn Disk) {
-        while let Some(pending) = self.pending.pop_front() {
-            if pending.number > self.manifest.durable() {
-                self.pending.push_front(pending);
-                return;
-            }
-            self.version = self.version.apply(&pending.edit).expect("our own edits fit");
-            if pending.is_flush {
-                self.frozen = None;
-            } else {
-                self.compaction = None;
-            }
-            for file in pending.obsolete {
-                // If it fails the file is an orphan, which the next open removes.
-                let _ = disk.remove(file);
-            }
-        }
-    }
-
-    /// The next job to start, if any; call until there is none. At most one flush and one compaction are on their
-    /// way.
-    pub fn poll_job(&mut self) -> Option<(JobId, Job)> {
-        if !matches!(self.status, Status::Open) {
-            return None;
-        }
-        self.poll_flush().or_else(|| self.poll_compaction())
-    }
-
-    /// A memtable is flushed only after its log is durable. The removal of the log would otherwise race with its own
-    /// sync, and positions would have two ways to become durable.
-    fn poll_flush(&mut self) -> Option<(JobId, Job)> {
-        let durable = self.wal.durable();
-        let frozen = self.frozen.as_ref()?;
-        if frozen.work != Work::Waiting || durable < frozen.last {
-            return None;
-        }
-        let (memtable, last) = (frozen.memtable.clone(), frozen.last);
-        let id = self.take_job_id();
-        let number = self.take_files(1).start;
-        if let Some(frozen) = &mut self.frozen {
-            frozen.work = Work::Running(id);
-        }
-        Some((id, Job::flush(&self.config, memtable, last, number)))
-    }
-
-    fn poll_compaction(&mut self) -> Option<(JobId, Job)> {
-        if self.compaction.is_some() {
-            return None;
-        }
-        let choice = self.pick()?;
-        // Outputs are cut at `table_bytes`, so twice as many as the inputs fill are enough; if they are not, the last
-        // one grows.
-        let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
-        let numbers = self.take_files(2 * (bytes / self.config.table_bytes) + 2);
-        let id = self.take_job_id();
-        let inputs = choice.tables().map(|table| table.number).collect();
-        let job = Job::compact(&self.config, &choice, numbers.clone());
-        self.compaction = Some(Compaction { work: Work::Running(id), inputs, numbers });
-        Some((id, job))
-    }
-
-    fn pick(&self) -> Option<Choice> {
-        pick::pick(&self.version, self.config.level0_tables, &self.damaged)
-    }
-
-    fn take_job_id(&mut self) -> JobId {
-        self.next_job += 1;
-        JobId(self.next_job)
-    }
-
-    /// A job has ended. Ids that nobody waits for are ignored.
-    pub fn job_done(&mut self, id: JobId, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
-        match self.status {
-            Status::Open => {}
-            Status::Closed => return Ok(()),
-            Status::Poisoned(poisoned) => return Err(poisoned),
-        }
-        let running = Work::Running(id);
-        if self.frozen.as_ref().is_some_and(|frozen| frozen.work == running) {
-            self.flushed(result, disk)
-        } else if self.compaction.as_ref().is_some_and(|compaction| compaction.work == running) {
-            self.compacted(result, disk)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn flushed(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
-        let frozen = self.frozen.as_mut().expect("the caller saw it");
-        frozen.work = Work::Written;
-        let (log, last) = (frozen.log, frozen.last);
-        let added = match result {
-            Ok(output) => output.added,
-            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
-            Err(JobError::Read(_)) => unreachable!("a flush reads no tables"),
-        };
-        assert!(last <= self.wal.durable(), "a memtable is flushed after its log is durable");
-        self.log_floor = self.wal.active().number;
-        self.flushed = last;
-        let obsolete = alloc::vec![log];
-        self.append_edit(0, added, Vec::new(), obsolete, disk)
-    }
-
-    fn compacted(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
-        let compaction = self.compaction.as_mut().expect("the caller saw it");
-        compaction.work = Work::Written;
-        let inputs = compaction.inputs.clone();
-        let numbers = compaction.numbers.clone();
-        let table = |number| FileName::new(crate::disk::FileKind::Table, number);
-        let added = match result {
-            Ok(output) => output.added,
-            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
-            Err(JobError::Read(error)) => {
-                // The damage costs its keys and the space that compaction would have freed; nothing else stops.
-                match error {
-                    ReadError::Damaged { file, .. } => self.damaged.extend([file.number]),
-                    ReadError::Disk(_) => self.damaged.extend(inputs),
-                }
-                for number in numbers {
-                    // Most were never written, and what cannot be removed is an orphan.
-                    let _ = disk.remove(table(number));
-                }
-                self.compaction = None;
-                return Ok(());
-            }
-        };
-        let obsolete = inputs.iter().map(|number| table(*number)).collect();
-        self.append_edit(LAST_LEVEL, added, inputs, obsolete, disk)
-    }
-
-    /// Appends an edit to the manifest. The tables it names are durable already; it counts once it is durable itself.
-    fn append_edit(
-        &mut self,
-        level: u8,
-        added: Vec<TableMeta>,
-        removed: Vec<u64>,
-        obsolete: Vec<FileName>,
-        disk: &mut dyn Disk,
-    ) -> Result<(), Poisoned> {
-        let edit = Edit {
-            added: added.into_iter().map(|table| (level, table)).collect(),
-            removed,
-            log_floor: self.log_floor,
-            flushed: self.flushed.0,
-            next_file: self.next_file,
-        };
-        let file = self.manifest.file();
-        let appended = self.manifest.append(&edit, disk);
-        let number = appended.map_err(|why| self.poison(Operation::Append(file), why))?;
-        self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
-        Ok(())
-    }
-
-    /// Ends the log in good order: makes all writes durable and says so on the disk. Blocks on syncs. The engine
-    /// takes no more writes; jobs still running leave orphans.
+    /// Ends the log in good order: makes all writes durable and says so on the disk. Blocks on syncs. The
+    /// engine takes no more writes; jobs still running leave orphans.
     pub fn close(&mut self, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         match self.status {
             Status::Open => {}

@@ -1,16 +1,17 @@
-//! What can go wrong, by who must act: the operator ([`OpenError`]), the replicas ([`ReadError::Damaged`]), the
-//! client ([`WriteError`]), or nobody any more ([`Poisoned`]).
+//! What can go wrong, by who must act: the operator ([`OpenError`]), the replicas ([`ReadError::Damaged`]),
+//! the client ([`WriteError`]), or nobody any more ([`Poisoned`]).
 
 use core::fmt;
 
 use crate::disk::{DiskError, FileName, SyncTarget};
 
-/// Why a node's folder cannot be opened. Nothing was removed from it.
+/// Why a node's folder cannot be opened. Nothing that it needs was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OpenError {
     /// The disk failed. Opening again may help.
     Disk(DiskError),
-    /// Bytes that were promised durable are not there, or are not what was written. Opening again will not help.
+    /// Bytes that were promised durable are not there, or are not what was written. Opening again will not
+    /// help.
     Corrupt { file: FileName, offset: u64, what: &'static str },
     /// The file is whole, but written in a format that this program does not know.
     Version { file: FileName, version: u16 },
@@ -28,13 +29,13 @@ impl fmt::Display for OpenError {
             OpenError::Disk(error) => write!(f, "cannot open the store: {error}"),
             OpenError::Corrupt { file, offset, what } => write!(
                 f,
-                "cannot open the store: {file} is damaged at byte {offset}: {what}. Nothing was changed. Put the \
-                 file back from a copy, or give this node an empty folder and let its replicas fill it"
+                "cannot open the store: {file} is damaged at byte {offset}: {what}. Nothing was changed. Put \
+                 the file back from a copy, or give this node an empty folder and let its replicas fill it"
             ),
             OpenError::Version { file, version } => write!(
                 f,
-                "cannot open the store: {file} has format version {version}, and this program knows version {}. \
-                 Run the program that wrote it",
+                "cannot open the store: {file} has format version {version}, and this program knows version \
+                 {}. Run the program that wrote it",
                 super::frame::FORMAT_VERSION
             ),
         }
@@ -106,8 +107,8 @@ pub enum Operation {
 /// The engine cannot go on: what is on the disk is no longer known. Restart and recover, or replace the disk.
 ///
 /// There is no way back, because a sync that failed once may succeed when tried again without having written
-/// anything: the kernel has dropped or cleaned the pages (Rebello et al., "Can Applications Recover from fsync
-/// Failures?", USENIX ATC 2020).
+/// anything: the kernel has dropped or cleaned the pages (Rebello et al., "Can Applications Recover from
+/// fsync Failures?", USENIX ATC 2020).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Poisoned {
     pub why: DiskError,

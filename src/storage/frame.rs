@@ -15,14 +15,15 @@
 //! 56  payload          zeros up to a multiple of 8 bytes
 //! ```
 //!
-//! All integers are little-endian. Frames begin at multiples of 8 bytes, so after a bad frame the later ones can be
-//! found by looking at every such place.
+//! All integers are little-endian. Frames begin at multiples of 8 bytes, so after a bad frame the later ones
+//! can be found by looking at every such place.
 //!
-//! `synced` is what tells a torn tail from damage. A bad frame may be cut off only if nothing after it promises that
-//! it had been synced: after a crash the unsynced end of a file is allowed to be anything. If a later frame does
-//! promise it, somebody was told that the data is safe, and cutting there would lose it silently. (The idea is
-//! Pebble's `walSync` chunk; RocksDB and fjall cannot tell the two apart.) What remains undecidable is the last
-//! synced frame of a log that was not closed: a flipped bit there looks like a torn write. It is cut, and counted in
+//! `synced` is what tells a torn tail from damage. A bad frame may be cut off only if nothing after it
+//! promises that it had been synced: after a crash the unsynced end of a file is allowed to be anything. If a
+//! later frame does promise it, somebody was told that the data is safe, and cutting there would lose it
+//! silently. (The idea is Pebble's `walSync` chunk; RocksDB and fjall cannot tell the two apart.) What
+//! remains undecidable are the frames of the last sync of a log that was not closed, which no later frame
+//! speaks for: a flipped bit there looks like a torn write. They are cut from there on, and counted in
 //! [`super::Recovery::torn_bytes`].
 
 use alloc::vec::Vec;
@@ -104,7 +105,8 @@ impl Appender {
         Appender { file, len: 0 }
     }
 
-    /// Appends one frame. After an error the end of the file is unknown, and nothing may be appended any more.
+    /// Appends one frame. After an error the end of the file is unknown, and nothing may be appended any
+    /// more.
     pub fn append<T: Encode>(
         &mut self,
         head: Head,
@@ -114,7 +116,8 @@ impl Appender {
         let bytes = encode(self.file, self.len, head, payload);
         let offset = disk.append(self.file, &bytes)?;
         if offset != self.len {
-            // Somebody else writes this file. What we appended is bound to another offset, so it is as good as torn.
+            // Somebody else writes this file. What we appended is bound to another offset, so it is as good
+            // as torn.
             return Err(DiskError::Io);
         }
         self.len += bytes.len() as u64;
@@ -203,10 +206,11 @@ impl<'a> Reader<'a> {
         Ok(Look::Frame(Frame { head, payload, end: offset + total as u64 }))
     }
 
-    /// The furthest sequence number that any whole frame at or after `from` promises to be synced; zero if none does.
+    /// The furthest sequence number that any whole frame at or after `from` promises to be synced; zero if
+    /// none does.
     ///
-    /// Looks at every multiple of 8. A value that imitates a frame would have to guess the file's number and its own
-    /// offset before a checksum is even computed.
+    /// Looks at every multiple of 8. A value that imitates a frame would have to guess the file's number and
+    /// its own offset before a checksum is even computed.
     pub fn furthest_promise(&mut self, from: u64) -> Result<u64, DiskError> {
         let mut offset = from.next_multiple_of(ALIGNMENT as u64);
         let mut promise = 0;
@@ -234,4 +238,39 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut field = [0u8; 8];
     field.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::bytes::Bytes;
+    use crate::disk::FileKind;
+
+    const LOG: FileName = FileName::new(FileKind::Wal, 7);
+    const HEAD: Head = Head { kind: Kind::Data, count: 1, first: 3, synced: 2 };
+
+    /// Golden: frames are on disks.
+    #[test]
+    fn golden_frame() {
+        let frame = encode(LOG, 64, HEAD, &Bytes::from("payload"));
+        assert_eq!(frame.len(), 64);
+        assert_eq!(u64_at(&frame, 0), 0xa207_1da9_a67f_7caf, "checksum");
+        assert_eq!(frame[8..16], *b"KVFR\x01\0\x02\0");
+        let words: Vec<u64> = (16..56).step_by(8).map(|at| u64_at(&frame, at)).collect();
+        assert_eq!(words, [7, 64, 8 | 1 << 32, 3, 2]);
+        assert_eq!(frame[56..], *b"\x07payload");
+    }
+
+    #[test]
+    fn a_checksum_holds_for_one_file_and_one_offset() {
+        let contexts = [
+            context(LOG, 64),
+            context(LOG, 72),
+            context(FileName::new(FileKind::Wal, 8), 64),
+            context(FileName::new(FileKind::Manifest, 7), 64),
+        ];
+        for (at, one) in contexts.iter().enumerate() {
+            assert!(contexts[at + 1..].iter().all(|other| other != one));
+        }
+    }
 }

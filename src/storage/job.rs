@@ -1,6 +1,6 @@
-//! Flushes and compactions as plain values. A driver runs them in slices, on a thread pool or one slice per simulated
-//! event; a crash or a fork of the world can fall between any two slices. A job touches no engine state: it reads
-//! tables (or a frozen memtable), and writes files whose numbers were reserved for it.
+//! Flushes and compactions as plain values. A driver runs them in slices, on a thread pool or one slice per
+//! simulated event; a crash or a fork of the world can fall between any two slices. A job touches no engine
+//! state: it reads tables (or a frozen memtable), and writes files whose numbers were reserved for it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -65,7 +65,8 @@ enum Phase {
 pub struct Job {
     phase: Phase,
     merge: Merge,
-    /// Deletes hide older values in lower levels. In the last level there is nothing to hide, and they are dropped.
+    /// Deletes hide older values in lower levels. In the last level there is nothing to hide, and they are
+    /// dropped.
     keep_deletes: bool,
     table_bytes: u64,
     block_bytes: u32,
@@ -102,7 +103,7 @@ impl Job {
         let runs = level0.chain([Run::new(choice.level1.clone())]);
         Job {
             phase: Phase::Begin,
-            merge: Merge::new(runs.map(Source::Tables).collect()),
+            merge: Merge::new(runs.map(Source::tables).collect()),
             keep_deletes: false,
             table_bytes: config.table_bytes,
             block_bytes: config.block_bytes,
@@ -114,8 +115,8 @@ impl Job {
         }
     }
 
-    /// Reads and writes about `budget` bytes (at least 1). A slice ends with a whole block, and the slice that ends a
-    /// table writes its filter and index too.
+    /// Reads and writes about `budget` bytes (at least 1). A slice ends with a whole block, and the slice
+    /// that ends a table writes its filter and index too.
     pub fn step(&mut self, disk: &mut dyn Disk, budget: u32) -> Progress {
         assert!(budget > 0, "without a budget a job never ends");
         self.run(disk, budget).unwrap_or_else(|error| {

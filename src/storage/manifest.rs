@@ -1,12 +1,14 @@
-//! The manifest: a log of [`Edit`]s to the set of live tables and logs, in frames. `current` names the newest one.
+//! The manifest: a log of [`Edit`]s to the set of live tables and logs, in frames. `current` names the newest
+//! one.
 //!
-//! Every open writes a new manifest that begins with a snapshot, and then publishes `current` atomically. The tail
-//! of the old manifest is thereby written anew and synced before anything is built on it: what a restarted process
-//! reads back may lie in the page cache only (see [`super::recovery`]).
+//! Every open writes a new manifest that begins with a snapshot, and then publishes `current` atomically. The
+//! tail of the old manifest is thereby written anew and synced before anything is built on it: what a
+//! restarted process reads back may lie in the page cache only (see [`super::recovery`]).
 //!
-//! `current` also says of how many edits the snapshot consists, so a snapshot that lost its end is damage, not a
-//! torn tail. A later edit that looks torn is one whose sync never succeeded, or the very last one, damaged. In the
-//! second case files that it made obsolete have been removed already, and the open finds them missing.
+//! `current` also says of how many edits the snapshot consists, so a snapshot that lost its end is damage,
+//! not a torn tail. A later edit that looks torn is one whose sync never succeeded, or the very last one,
+//! damaged. In the second case files that it made obsolete have been removed already, and the open finds them
+//! missing.
 
 use alloc::vec::Vec;
 
@@ -42,8 +44,8 @@ impl Manifest {
         self.frames.file
     }
 
-    /// Writes a new manifest that says what `version` and `rest` (an edit without tables) say, and syncs it. Nothing
-    /// refers to it yet.
+    /// Writes a new manifest that says what `version` and `rest` (an edit without tables) say, and syncs it.
+    /// Nothing refers to it yet.
     pub fn create(
         number: u64,
         version: &Version,
@@ -92,8 +94,8 @@ impl Manifest {
         self.durable = number;
     }
 
-    /// Makes `current` name this manifest. The manifest's own name and those of the files it refers to must be
-    /// durable before; that it is named is durable when this returns.
+    /// Makes `current` name this manifest. The manifest's own name and those of the files it refers to must
+    /// be durable before; that it is named is durable when this returns.
     pub fn publish(&self, temp: FileName, disk: &mut dyn Disk) -> Result<(), DiskError> {
         assert_eq!(self.durable, self.appended, "only a durable manifest is published");
         let current = Current { manifest: self.frames.file.number, edits: self.appended };

@@ -1,5 +1,5 @@
-//! The memtable: the newest writes, sorted, in memory. One owner and a B-tree; a skip list would only help readers
-//! on other threads, and there are none.
+//! The memtable: the newest writes, sorted, in memory. One owner and a B-tree; a skip list would only help
+//! readers on other threads, and there are none.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -30,7 +30,8 @@ impl Memtable {
     }
 }
 
-/// Walks a memtable that does not change meanwhile. Holds no borrow, so that a job can keep it between slices.
+/// Walks a memtable that does not change meanwhile. Holds no borrow, so that a job can keep it between
+/// slices.
 #[derive(Clone, Debug, Hash)]
 pub struct Cursor {
     table: Arc<Memtable>,

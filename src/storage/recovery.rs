@@ -2,17 +2,19 @@
 //!
 //! 1. `current` names the manifest, the manifest the live tables and the first live log.
 //! 2. The live logs are replayed into a memtable: all frames, in order, up to the first that is torn.
-//! 3. The memtable is written as a table of level 0 and synced; a new log and a new manifest are begun and synced;
-//!    `current` is published. Then the store is open, and files that nothing refers to are removed.
+//! 3. The memtable is written as a table of level 0 and synced; a new log is begun; a new manifest is
+//!    written and synced; `current` is published. Then the store is open, and files that nothing refers to
+//!    are removed.
 //!
-//! Step 3 is why a restarted process never serves a write that it could lose again. When a sync failed and the process
-//! was restarted, the kernel may show it the failed bytes from the page cache, marked clean, with nothing on the
-//! disk; syncing the old log again would succeed without writing them (Rebello et al. 2020). So the surviving tail
-//! is *copied* into new files, and those are synced. A table is the copy that is needed sooner or later anyway. The
-//! cost is one small table per restart, which compaction takes away.
+//! Step 3 is why a restarted process never serves a write that it could lose again. When a sync failed and
+//! the process was restarted, the kernel may show it the failed bytes from the page cache, marked clean, with
+//! nothing on the disk; syncing the old log again would succeed without writing them (Rebello et al. 2020).
+//! So the surviving tail is *copied* into new files, and those are synced. A table is the copy that is needed
+//! sooner or later anyway. The cost is one small table per restart, which compaction takes away.
 //!
-//! A crash at any point of this leaves the old `current`, and with it everything as it was, plus files that nothing
-//! refers to. Their numbers are never used again: numbering goes on above every file that was ever seen.
+//! A crash at any point of this leaves the old `current`, and with it everything as it was, plus files that
+//! nothing refers to. Their numbers are never used again: numbering goes on above every file that was ever
+//! seen.
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -37,9 +39,9 @@ use crate::storage::wal::{self, LogStart, Position, Wal};
 pub struct Recovery {
     /// Writes that were replayed from the log.
     pub replayed: u64,
-    /// Bytes at the end of the log that were cut off. None of them was provably synced, but when this is not zero,
-    /// damage to the very last synced write cannot be told from a torn one: a careful node repairs from its replicas
-    /// before it votes in quorums.
+    /// Bytes at the end of the log that were cut off. None of them was provably synced, but when this is not
+    /// zero, damage to the very last synced write cannot be told from a torn one: a careful node repairs from
+    /// its replicas before it votes in quorums.
     pub torn_bytes: u64,
     /// The store was closed in good order, so nothing can be missing.
     pub clean: bool,
@@ -125,8 +127,9 @@ impl Numbers {
     }
 }
 
-/// Without `current` the folder must be that of a store whose first open crashed: no tables, and no log with a write
-/// in it. Anything else is a store whose `current` was lost, and starting afresh would lose all its data.
+/// Without `current` the folder must be that of a store whose first open crashed: no tables, and no log with
+/// a write in it. Anything else is a store whose `current` was lost, and starting afresh would lose all its
+/// data.
 fn check_is_new(files: &[FileName], disk: &mut dyn Disk) -> Result<(), OpenError> {
     let what = "the file is missing, although there is data";
     let lost = OpenError::Corrupt { file: CURRENT, offset: 0, what };
@@ -144,8 +147,8 @@ fn check_is_new(files: &[FileName], disk: &mut dyn Disk) -> Result<(), OpenError
     Ok(())
 }
 
-/// All tables must be there, in full length. Their contents are verified when they are read: one bad block should
-/// cost its keys, not the store.
+/// All tables must be there, in full length. Their contents are verified when they are read: one bad block
+/// should cost its keys, not the store.
 fn check_tables(version: &Version, disk: &mut dyn Disk) -> Result<(), OpenError> {
     for table in version.tables() {
         let corrupt = |what| OpenError::Corrupt { file: table.file(), offset: 0, what };
@@ -214,15 +217,13 @@ impl Replay {
                 Look::End if offset > 0 => return Ok(LogEnd::Whole),
                 Look::End | Look::Bad => return Ok(LogEnd::Torn(offset)),
             };
-            if self.found.clean {
-                return corrupt(offset, "the log goes on behind its end");
-            }
             if (head.kind == Kind::Start) != (offset == 0) {
                 return corrupt(offset, "a start frame is not at the start");
             }
             if head.first != self.position.next().0 {
-                // At the start of a log, writes before it are missing: the tail of the log before was lost at the
-                // edge of a frame. Whether that was allowed, the promises tell. Inside a log it cannot be.
+                // At the start of a log, writes before it are missing: the tail of the log before was lost at
+                // the edge of a frame. Whether that was allowed, the promises tell. Inside a log it cannot
+                // be.
                 let hole = head.kind == Kind::Start && head.first > self.position.next().0;
                 return if hole { Ok(LogEnd::Torn(0)) } else { corrupt(offset, "writes are out of order") };
             }
@@ -244,8 +245,8 @@ impl Replay {
         }
     }
 
-    /// Cuts everything from `offset` of `log` on, if nobody was ever told that it is safe. Behind the end of a log that
-    /// was closed nothing is missed.
+    /// Cuts everything from `offset` of `log` on, if nobody was ever told that it is safe. Behind the end of
+    /// a log that was closed nothing is missed.
     fn cut(
         &mut self,
         log: FileName,
@@ -307,8 +308,8 @@ fn is_kept(file: FileName) -> bool {
     matches!(file.kind, FileKind::Identity | FileKind::Current)
 }
 
-/// Removes, of the files that were there before, all that the new manifest does not need. What a crash leaves here,
-/// or brings back because the removal was not synced, the next open removes.
+/// Removes, of the files that were there before, all that the new manifest does not need. What a crash leaves
+/// here, or brings back because the removal was not synced, the next open removes.
 fn remove_unused(files: &[FileName], version: &Version, disk: &mut dyn Disk) -> Result<(), OpenError> {
     let tables: BTreeSet<FileName> = version.tables().map(|table| table.file()).collect();
     for file in files {

@@ -27,7 +27,8 @@ pub struct Edit {
     pub next_file: u64,
 }
 
-/// The tables of each level. Level 0: newest first, ranges may overlap. Level 1: by key, ranges do not overlap.
+/// The tables of each level. Level 0: newest first, ranges may overlap. Level 1: by key, ranges do not
+/// overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Version {
     levels: [Vec<Arc<TableMeta>>; LEVELS],
@@ -42,8 +43,8 @@ impl Version {
         self.levels.iter().flatten()
     }
 
-    /// The version after `edit`, or why there can be none. An edit of our own always fits; one read from disk may
-    /// not.
+    /// The version after `edit`, or why there can be none. An edit of our own always fits; one read from disk
+    /// may not.
     pub fn apply(&self, edit: &Edit) -> Result<Version, &'static str> {
         let mut next = self.clone();
         for number in &edit.removed {

@@ -1,21 +1,21 @@
 //! The commit log: every write, in order, in frames, before it is in any table.
 //!
-//! A log belongs to one memtable. When the memtable is frozen the log is closed and the next one begins with a start
-//! frame. The numbers `appended >= syncing >= durable` run through all logs, and so does the promise in every frame
-//! (`synced`), so recovery can tell a torn tail from damage across files too.
+//! A log belongs to one memtable. When the memtable is frozen the log is closed and the next one begins with
+//! a start frame. The numbers `appended >= syncing >= durable` run through all logs, and so does the promise
+//! in every frame (`synced`), so recovery can tell a torn tail from damage across files too.
 //!
-//! **One sync in flight, in log order.** The next sync covers all that gathered meanwhile: that is group commit. The
-//! records of a new log must never become durable before those of the old one, or a crash would leave a hole (LevelDB
-//! issue 193). So after a rotation the syncs go: the old log, then the folder (the new log's name), then the new log;
-//! `durable` moves over a record only after the sync of its own log.
+//! **One sync in flight, in log order.** The next sync covers all that gathered meanwhile: that is group
+//! commit. The records of a new log must never become durable before those of the old one, or a crash would
+//! leave a hole (LevelDB issue 193). So after a rotation the syncs go: the old log, then the folder (the new
+//! log's name), then the new log; `durable` moves over a record only after the sync of its own log.
 
 use crate::base::codec::{Decode, Encode};
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::error::Operation;
 use crate::storage::frame::{Appender, Head, Kind};
 
-/// The sequence number of a write: 1 for the first that a store ever took, 0 for "none". Durability is a position:
-/// all writes up to it are durable.
+/// The sequence number of a write: 1 for the first that a store ever took, 0 for "none". Durability is a
+/// position: all writes up to it are durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Position(pub u64);
 
@@ -32,8 +32,8 @@ pub fn file(number: u64) -> FileName {
 /// The payload of a start frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct LogStart {
-    /// The manifest that was the newest when the log was begun. A log of another manifest is the orphan of an open
-    /// that crashed before it published its own.
+    /// The manifest that was the newest when the log was begun. A log of another manifest is the orphan of an
+    /// open that crashed before it published its own.
     pub manifest: u64,
 }
 
@@ -65,8 +65,9 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Begins the first log of an opened store and syncs it. All writes up to `recovered` are durable elsewhere. The
-    /// name is not synced: the caller does it with its other new files.
+    /// Begins the first log of an opened store. All writes up to `recovered` are durable elsewhere. The
+    /// caller syncs the name with those of its other new files; the start frame becomes durable with the
+    /// first write.
     pub fn create(
         number: u64,
         manifest: u64,
@@ -84,7 +85,6 @@ impl Wal {
             durable: recovered,
         };
         wal.append_start(disk)?;
-        disk.sync(SyncTarget::File(wal.active.file))?;
         Ok(wal)
     }
 
@@ -168,8 +168,8 @@ impl Wal {
         }
     }
 
-    /// Makes everything durable and ends the log, blocking. The end frame promises all that is before it, so it may
-    /// be written only when that is durable.
+    /// Makes everything durable and ends the log, blocking. The end frame promises all that is before it, so
+    /// it may be written only when that is durable.
     pub fn end(&mut self, disk: &mut dyn Disk) -> Result<(), (Operation, DiskError)> {
         let sync =
             |target, disk: &mut dyn Disk| disk.sync(target).map_err(|why| (Operation::Sync(target), why));

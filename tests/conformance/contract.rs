@@ -1,4 +1,5 @@
-//! The contract of `disk.rs`, as far as a caller can see it without a crash; then the crashes of the simulated disk.
+//! The contract of `disk.rs`, as far as a caller can see it without a crash; then the crashes of the
+//! simulated disk.
 
 use kvsim::base::rng::Stream;
 use kvsim::disk::{Disk, DiskError, FileKind, FileName, SyncTarget, read_all};

@@ -1,15 +1,24 @@
 //! Flipped bits in files at rest: detected, or provably harmless, never a synced write lost without a word.
 
 use kvsim::base::rng::Stream;
-use kvsim::disk::{Disk, FileKind, FileName};
+use kvsim::disk::{Disk, FileKind, FileName, SyncTarget};
 use kvsim::sim::disk::{SimDisk, Unsynced};
 use kvsim::storage::OpenError;
 
 use crate::driver::{Store, small};
 use crate::history::History;
 
+/// How the store was left before the bits flip.
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    Crashed,
+    Closed,
+    /// Opened once more, so that its manifest is a snapshot without edits.
+    Reopened,
+}
+
 /// A store with tables in both levels, edits in its manifest and two live logs, all synced.
-fn filled(closed: bool) -> (SimDisk, History) {
+fn filled(left: Left) -> (SimDisk, History) {
     let mut store = Store::must_open(small(), SimDisk::new());
     let mut history = History::default();
     for n in 0..150u32 {
@@ -27,10 +36,14 @@ fn filled(closed: bool) -> (SimDisk, History) {
     }
     history.observe(&store);
     assert_eq!(history.durable, 175);
-    if closed {
+    if left == Left::Closed {
         store.engine.close(&mut store.disk).expect("works");
     }
+    if left == Left::Reopened {
+        store = Store::must_open(small(), store.disk);
+    }
     let mut disk = store.disk;
+    disk.sync(SyncTarget::Directory).expect("works");
     disk.crash(Unsynced::Lost, &mut Stream::new(0, "test.crash", 0));
     (disk, history)
 }
@@ -82,8 +95,8 @@ fn flip(disk: &SimDisk, history: &History, file: FileName, bit: u64, tally: &mut
     history.check_damaged(&mut store);
 }
 
-fn flip_sample(closed: bool, kind: FileKind, count: u64) -> Tally {
-    let (mut disk, history) = filled(closed);
+fn flip_sample(left: Left, kind: FileKind, count: u64) -> Tally {
+    let (mut disk, history) = filled(left);
     let mut rng = Stream::new(1, "test.flip", kind as u64);
     let files: Vec<FileName> =
         disk.list().expect("works").into_iter().filter(|file| file.kind == kind).collect();
@@ -98,34 +111,54 @@ fn flip_sample(closed: bool, kind: FileKind, count: u64) -> Tally {
 
 #[test]
 fn a_flip_in_the_log_of_a_closed_store_is_always_refused_or_harmless() {
-    let tally = flip_sample(true, FileKind::Wal, 150);
+    let tally = flip_sample(Left::Closed, FileKind::Wal, 150);
     assert_eq!((tally.cut, tally.unread), (0, 0), "{tally:?}");
     assert!(tally.refused > 100 && tally.harmless > 0, "{tally:?}");
 }
 
 #[test]
 fn a_flip_in_the_log_of_a_crashed_store_is_refused_unless_it_looks_torn() {
-    let tally = flip_sample(false, FileKind::Wal, 150);
+    let tally = flip_sample(Left::Crashed, FileKind::Wal, 150);
     assert_eq!(tally.unread, 0, "{tally:?}");
     assert!(tally.refused > 100 && tally.cut < 15 && tally.cut > 0, "{tally:?}");
 }
 
 #[test]
 fn a_flip_in_the_manifest_is_refused_unless_nothing_was_built_on_the_edit() {
-    let tally = flip_sample(false, FileKind::Manifest, 150);
+    let tally = flip_sample(Left::Crashed, FileKind::Manifest, 150);
     assert_eq!((tally.cut, tally.unread), (0, 0), "{tally:?}");
     assert!(tally.refused == 150, "{tally:?}");
 }
 
 #[test]
+fn a_flip_in_a_snapshot_is_refused() {
+    let tally = flip_sample(Left::Reopened, FileKind::Manifest, 100);
+    assert_eq!(tally.refused, 100, "{tally:?}");
+}
+
+#[test]
+fn a_flip_in_an_edit_that_is_not_the_last_is_named() {
+    let (mut disk, _) = filled(Left::Crashed);
+    let manifest = disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Manifest);
+    let manifest = manifest.expect("there");
+    let bits = disk.len(manifest).expect("works") * 8;
+    for bit in (0..bits / 2).step_by(101) {
+        let mut disk = disk.clone();
+        disk.flip_bit(manifest, bit);
+        let error = Store::open(small(), disk).err().expect("it was promised").0;
+        assert!(matches!(error, OpenError::Corrupt { file, .. } if file == manifest), "{error}");
+    }
+}
+
+#[test]
 fn a_flip_in_current_is_refused() {
-    let tally = flip_sample(false, FileKind::Current, 60);
+    let tally = flip_sample(Left::Crashed, FileKind::Current, 60);
     assert_eq!(tally.refused, 60, "{tally:?}");
 }
 
 #[test]
 fn a_flip_in_a_table_costs_only_the_keys_it_hits() {
-    let tally = flip_sample(false, FileKind::Table, 250);
+    let tally = flip_sample(Left::Crashed, FileKind::Table, 250);
     assert_eq!((tally.cut, tally.refused), (0, 0), "{tally:?}");
     assert!(tally.unread > 200, "{tally:?}");
 }
@@ -152,7 +185,7 @@ fn damage_before_a_promise_is_named_and_damage_behind_the_last_is_cut_and_counte
                 matches!(error, OpenError::Corrupt { file, offset, .. } if (file, offset) == (log, *start))
             );
         } else {
-            let recovery = opened.ok().expect("it looks torn").recovery;
+            let recovery = opened.unwrap_or_else(|(error, _)| panic!("{error}")).recovery;
             assert_eq!((recovery.replayed, recovery.torn_bytes > 0), (2, true));
         }
     }
@@ -160,7 +193,7 @@ fn damage_before_a_promise_is_named_and_damage_behind_the_last_is_cut_and_counte
 
 #[test]
 fn lost_files_are_missed() {
-    let (mut disk, history) = filled(false);
+    let (mut disk, history) = filled(Left::Crashed);
     for file in disk.list().expect("works") {
         let mut disk = disk.clone();
         disk.remove(file).expect("works");

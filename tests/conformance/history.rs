@@ -1,5 +1,5 @@
-//! What a store was asked to write, and the one rule of recovery: what comes back is the state after some prefix of
-//! the writes that contains every synced one.
+//! What a store was asked to write, and the one rule of recovery: what comes back is the state after some
+//! prefix of the writes that contains every synced one.
 
 use std::collections::BTreeMap;
 

@@ -143,6 +143,23 @@ fn crash(mut disk: SimDisk) -> SimDisk {
 }
 
 #[test]
+fn deleted_keys_leave_nothing_behind() {
+    let mut store = new_store();
+    for n in 0..600 {
+        store.put(&format!("key-{:03}", n % 300), (n < 300).then_some("value"));
+        store.pump().expect("works");
+    }
+    for n in 0..100 {
+        store.put("last", Some(&format!("{n}")));
+        store.pump().expect("works");
+    }
+    let files = store.disk.list().expect("works").into_iter().filter(|file| file.kind == FileKind::Table);
+    let bytes: u64 = files.map(|file| store.disk.len(file).expect("works")).sum();
+    assert!(bytes < 1500, "{bytes} bytes of tables for one key");
+    assert_eq!(store.all(), [("last".to_string(), "99".to_string())]);
+}
+
+#[test]
 fn one_sync_is_in_flight_and_the_next_covers_all_that_gathered() {
     let mut store = new_store();
     assert_eq!(store.engine.poll_sync(), None, "nothing to sync");
@@ -224,8 +241,8 @@ fn after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served_twice() {
     assert_eq!(store.engine.close(&mut store.disk), Err(poisoned));
     assert_eq!(store.engine.durable(), Position(1));
 
-    // Only the process restarts. The page cache still shows the write, but syncing its file again writes nothing. If
-    // the restarted store shows it, then it must be safe now.
+    // Only the process restarts. The page cache still shows the write, but syncing its file again writes
+    // nothing. If the restarted store shows it, then it must be safe now.
     let mut store = Store::must_open(small(), store.disk);
     assert_eq!(store.get("unsafe").as_deref(), Some("2"));
     let mut store = Store::must_open(small(), crash(store.disk));

@@ -76,8 +76,9 @@ impl Content {
         bytes
     }
 
-    /// What a crash leaves of a file that reads as `self` and was last synced as `durable`. `survives` is asked for
-    /// each unsynced sector, and first, if synced bytes were cut off or replaced, whether the cut survives.
+    /// What a crash leaves of a file that reads as `self` and was last synced as `durable`. `survives` is
+    /// asked for each unsynced sector, and first, if synced bytes were cut off or replaced, whether the cut
+    /// survives.
     pub fn torn(&self, durable: &Content, mut survives: impl FnMut() -> bool) -> Content {
         if self == durable {
             return self.clone();

@@ -1,6 +1,7 @@
-//! The k-way merge under flushes, compactions and scans. The sources are few (the memtables, the tables of level 0,
-//! one run for level 1), so the smallest head is found by looking at all of them.
+//! The k-way merge under flushes, compactions and scans. The sources are few (the memtables, the tables of
+//! level 0, one run for level 1), so the smallest head is found by looking at all of them.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::storage::error::ReadError;
@@ -11,10 +12,14 @@ use crate::storage::table::reader::Run;
 #[derive(Clone, Debug, Hash)]
 pub enum Source {
     Memory(memtable::Cursor),
-    Tables(Run),
+    Tables(Box<Run>),
 }
 
 impl Source {
+    pub fn tables(run: Run) -> Source {
+        Source::Tables(Box::new(run))
+    }
+
     fn head(&self) -> Option<&Entry> {
         match self {
             Source::Memory(cursor) => cursor.head(),

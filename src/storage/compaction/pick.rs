@@ -24,16 +24,14 @@ impl Choice {
 
 /// All of level 0 with everything that it overlaps in level 1, once level 0 has `trigger` tables.
 ///
-/// A damaged table cannot be merged. It must not let newer tables sink below it either, or its old values would come
-/// to lie above their new ones; so only what is older than the newest damaged table of level 0 is taken, and nothing
-/// that overlaps damage in level 1. The rest goes on as it is: reads get slower, writes do not stop.
+/// A damaged table cannot be merged. It must not let newer tables sink below it either, or its old values
+/// would come to lie above their new ones; so only what is older than the newest damaged table of level 0 is
+/// taken, and nothing that overlaps damage in level 1. The rest goes on as it is: reads get slower, writes do
+/// not stop.
 pub fn pick(version: &Version, trigger: u32, damaged: &BTreeSet<u64>) -> Option<Choice> {
     let level0 = version.level(0);
     let sound = level0.iter().rposition(|table| damaged.contains(&table.number)).map_or(0, |at| at + 1);
-    let level0 = level0.get(sound..)?.to_vec();
-    if level0.len() < trigger as usize {
-        return None;
-    }
+    let level0 = level0.get(sound..).filter(|tables| tables.len() >= trigger as usize)?.to_vec();
     let first = level0.iter().map(|table| &table.first).min()?;
     let last = level0.iter().map(|table| &table.last).max()?;
     let level1: Vec<_> =

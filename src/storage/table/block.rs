@@ -5,11 +5,11 @@
 //! entry: shared u16 | rest u16 | value length u32 (u32::MAX: deleted) | rest of the key | value
 //! ```
 //!
-//! An entry leaves out the bytes that its key shares with the key before it. Every 16th entry is a restart: its key
-//! is whole, so a search can jump there. All integers are little-endian.
+//! An entry leaves out the bytes that its key shares with the key before it. Every 16th entry is a restart:
+//! its key is whole, so a search can jump there. All integers are little-endian.
 //!
-//! A block is read only after its checksum was verified. What does not parse nevertheless is [`Malformed`], never a
-//! panic.
+//! A block is read only after its checksum was verified. What does not parse nevertheless is [`Malformed`],
+//! never a panic.
 
 use alloc::vec::Vec;
 use core::ops::Range;

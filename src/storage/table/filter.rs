@@ -1,5 +1,6 @@
-//! The Bloom filter of a table (Bloom 1970): answers "certainly not here" for most keys that are not, from 10 bits
-//! per key. 7 probes by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance", 2006).
+//! The Bloom filter of a table (Bloom 1970): answers "certainly not here" for most keys that are not, from 10
+//! bits per key. 7 probes by double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance",
+//! 2006).
 //!
 //! Format: one byte for the number of probes, then the bits.
 

@@ -4,11 +4,11 @@
 //! data block ... data block | filter | index block | footer
 //! ```
 //!
-//! Every part is reached by a [`Handle`] that lies in its parent: the manifest holds the footer's, the footer those
-//! of filter and index, the index those of the data blocks. A handle carries the checksum of what it points to, so
-//! a block that was never written, or written elsewhere, or is of an older file, fails as surely as a flipped bit
-//! (the parent keeps the checksum, as in ZFS; Bonwick and Moore). The price: a table cannot be read without its
-//! manifest.
+//! Every part is reached by a [`Handle`] that lies in its parent: the manifest holds the footer's, the footer
+//! those of filter and index, the index those of the data blocks. A handle carries the checksum of what it
+//! points to, so a block that was never written, or written elsewhere, or is of an older file, fails as
+//! surely as a flipped bit (the parent keeps the checksum, as in ZFS; Bonwick and Moore). The price: a table
+//! cannot be read without its manifest.
 
 pub mod block;
 pub mod filter;
@@ -79,8 +79,8 @@ impl TableMeta {
     }
 }
 
-/// The way to the blocks of all tables: through the cache where there is one, past it for jobs, which read every
-/// block once and would only push out what clients read.
+/// The way to the blocks of all tables: through the cache where there is one, past it for jobs, which read
+/// every block once and would only push out what clients read.
 pub struct Pages<'a> {
     pub disk: &'a mut dyn Disk,
     pub cache: Option<&'a mut Cache>,
@@ -89,7 +89,8 @@ pub struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// The verified bytes behind a handle. Verifies on every read from disk, so the cache holds only good blocks.
+    /// The verified bytes behind a handle. Verifies on every read from disk, so the cache holds only good
+    /// blocks.
     pub fn fetch(&mut self, file: FileName, handle: Handle) -> Result<Bytes, ReadError> {
         let place = (file.number, handle.offset);
         if let Some(block) = self.cache.as_deref_mut().and_then(|cache| cache.get(place)) {

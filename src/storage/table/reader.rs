@@ -67,8 +67,8 @@ impl Cursor {
         self.enter(table, &[], pages)
     }
 
-    /// Loads the data block that the index is at, and moves to its first entry at or after `target`. The index holds
-    /// the last key of each block, so there is one.
+    /// Loads the data block that the index is at, and moves to its first entry at or after `target`. The
+    /// index holds the last key of each block, so there is one.
     fn enter(&mut self, table: &TableMeta, target: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
         self.block = None;
         if !self.index.is_on_entry() {
@@ -88,8 +88,8 @@ impl Cursor {
     }
 }
 
-/// A walk over tables that follow each other in key order without overlap: a level, or a single table. A table is
-/// opened when the walk reaches it.
+/// A walk over tables that follow each other in key order without overlap: a level, or a single table. A
+/// table is opened when the walk reaches it.
 #[derive(Clone, Debug, Hash)]
 pub struct Run {
     tables: Vec<Arc<TableMeta>>,

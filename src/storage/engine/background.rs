@@ -1,0 +1,219 @@
+//! What the engine asks its driver for, and what it does with the answers: syncs, flushes, compactions, and the edits
+//! that make their results count.
+
+use alloc::vec::Vec;
+
+use super::{Compaction, Engine, JobId, Pending, Status, SyncRequest, SyncTicket, Work};
+use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
+use crate::storage::compaction::pick::{self, Choice};
+use crate::storage::error::{Operation, Poisoned, ReadError};
+use crate::storage::job::{Job, JobError, JobResult};
+use crate::storage::table::TableMeta;
+use crate::storage::version::{Edit, LAST_LEVEL};
+
+impl Engine {
+    /// The next sync to start, if any; call until there is none. At most one of the log and one of the
+    /// manifest are in flight.
+    pub fn poll_sync(&mut self) -> Option<SyncRequest> {
+        if !matches!(self.status, Status::Open) {
+            return None;
+        }
+        let ticket = SyncTicket(self.next_ticket);
+        let request = if self.log_sync.is_none()
+            && let Some(target) = self.wal.poll_sync()
+        {
+            *self.log_sync.insert(SyncRequest { ticket, target })
+        } else if self.manifest_sync.is_none() && self.manifest.durable() < self.manifest.appended() {
+            let request = SyncRequest { ticket, target: SyncTarget::File(self.manifest.file()) };
+            self.manifest_sync = Some((request, self.manifest.appended()));
+            request
+        } else {
+            return None;
+        };
+        self.next_ticket += 1;
+        Some(request)
+    }
+
+    /// A sync has ended. Tickets that nobody waits for are ignored. A failed sync is never tried again: the
+    /// engine takes no more writes, and what was not durable may be lost.
+    pub fn synced(
+        &mut self,
+        ticket: SyncTicket,
+        result: Result<(), DiskError>,
+        disk: &mut dyn Disk,
+    ) -> Result<(), Poisoned> {
+        match self.status {
+            Status::Open => {}
+            Status::Closed => return Ok(()),
+            Status::Poisoned(poisoned) => return Err(poisoned),
+        }
+        if let Some(request) = self.log_sync.take_if(|request| request.ticket == ticket) {
+            result.map_err(|why| self.poison(Operation::Sync(request.target), why))?;
+            self.wal.synced();
+        } else if let Some((request, covered)) =
+            self.manifest_sync.take_if(|(request, _)| request.ticket == ticket)
+        {
+            result.map_err(|why| self.poison(Operation::Sync(request.target), why))?;
+            self.manifest.synced(covered);
+            self.install(disk);
+        }
+        Ok(())
+    }
+
+    /// Takes over the edits that have become durable. From here on reads use the new tables and not the old
+    /// ones, which are removed.
+    fn install(&mut self, disk: &mut dyn Disk) {
+        while let Some(pending) = self.pending.pop_front() {
+            if pending.number > self.manifest.durable() {
+                self.pending.push_front(pending);
+                return;
+            }
+            self.version = self.version.apply(&pending.edit).expect("our own edits fit");
+            if pending.is_flush {
+                self.frozen = None;
+            } else {
+                self.compaction = None;
+            }
+            for file in pending.obsolete {
+                // If it fails the file is an orphan, which the next open removes.
+                let _ = disk.remove(file);
+            }
+        }
+    }
+
+    /// The next job to start, if any; call until there is none. At most one flush and one compaction are on
+    /// their way.
+    pub fn poll_job(&mut self) -> Option<(JobId, Job)> {
+        if !matches!(self.status, Status::Open) {
+            return None;
+        }
+        self.poll_flush().or_else(|| self.poll_compaction())
+    }
+
+    /// A memtable is flushed only after its log is durable. The removal of the log would otherwise race with
+    /// its own sync, and positions would have two ways to become durable.
+    fn poll_flush(&mut self) -> Option<(JobId, Job)> {
+        let durable = self.wal.durable();
+        let frozen = self.frozen.as_ref()?;
+        if frozen.work != Work::Waiting || durable < frozen.last {
+            return None;
+        }
+        let (memtable, last) = (frozen.memtable.clone(), frozen.last);
+        let id = self.take_job_id();
+        let number = self.take_files(1).start;
+        if let Some(frozen) = &mut self.frozen {
+            frozen.work = Work::Running(id);
+        }
+        Some((id, Job::flush(&self.config, memtable, last, number)))
+    }
+
+    fn poll_compaction(&mut self) -> Option<(JobId, Job)> {
+        if self.compaction.is_some() {
+            return None;
+        }
+        let choice = self.pick()?;
+        // Outputs are cut at `table_bytes`, so twice as many as the inputs fill are enough; if they are not,
+        // the last one grows.
+        let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
+        let numbers = self.take_files(2 * (bytes / self.config.table_bytes) + 2);
+        let id = self.take_job_id();
+        let inputs = choice.tables().map(|table| table.number).collect();
+        let job = Job::compact(&self.config, &choice, numbers.clone());
+        self.compaction = Some(Compaction { work: Work::Running(id), inputs, numbers });
+        Some((id, job))
+    }
+
+    pub(super) fn pick(&self) -> Option<Choice> {
+        pick::pick(&self.version, self.config.level0_tables, &self.damaged)
+    }
+
+    fn take_job_id(&mut self) -> JobId {
+        self.next_job += 1;
+        JobId(self.next_job)
+    }
+
+    /// A job has ended. Ids that nobody waits for are ignored.
+    pub fn job_done(&mut self, id: JobId, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
+        match self.status {
+            Status::Open => {}
+            Status::Closed => return Ok(()),
+            Status::Poisoned(poisoned) => return Err(poisoned),
+        }
+        let running = Work::Running(id);
+        if self.frozen.as_ref().is_some_and(|frozen| frozen.work == running) {
+            self.flushed(result, disk)
+        } else if self.compaction.as_ref().is_some_and(|compaction| compaction.work == running) {
+            self.compacted(result, disk)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flushed(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
+        let frozen = self.frozen.as_mut().expect("the caller saw it");
+        frozen.work = Work::Written;
+        let (log, last) = (frozen.log, frozen.last);
+        let added = match result {
+            Ok(output) => output.added,
+            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
+            Err(JobError::Read(_)) => unreachable!("a flush reads no tables"),
+        };
+        assert!(last <= self.wal.durable(), "a memtable is flushed after its log is durable");
+        self.log_floor = self.wal.active().number;
+        self.flushed = last;
+        let obsolete = alloc::vec![log];
+        self.append_edit(0, added, Vec::new(), obsolete, disk)
+    }
+
+    fn compacted(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
+        let compaction = self.compaction.as_mut().expect("the caller saw it");
+        compaction.work = Work::Written;
+        let inputs = compaction.inputs.clone();
+        let numbers = compaction.numbers.clone();
+        let table = |number| FileName::new(FileKind::Table, number);
+        let added = match result {
+            Ok(output) => output.added,
+            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
+            Err(JobError::Read(error)) => {
+                // The damage costs its keys and the space that compaction would have freed; nothing else
+                // stops.
+                match error {
+                    ReadError::Damaged { file, .. } => self.damaged.extend([file.number]),
+                    ReadError::Disk(_) => self.damaged.extend(inputs),
+                }
+                for number in numbers {
+                    // Most were never written, and what cannot be removed is an orphan.
+                    let _ = disk.remove(table(number));
+                }
+                self.compaction = None;
+                return Ok(());
+            }
+        };
+        let obsolete = inputs.iter().map(|number| table(*number)).collect();
+        self.append_edit(LAST_LEVEL, added, inputs, obsolete, disk)
+    }
+
+    /// Appends an edit to the manifest. The tables it names are durable already; it counts once it is durable
+    /// itself.
+    fn append_edit(
+        &mut self,
+        level: u8,
+        added: Vec<TableMeta>,
+        removed: Vec<u64>,
+        obsolete: Vec<FileName>,
+        disk: &mut dyn Disk,
+    ) -> Result<(), Poisoned> {
+        let edit = Edit {
+            added: added.into_iter().map(|table| (level, table)).collect(),
+            removed,
+            log_floor: self.log_floor,
+            flushed: self.flushed.0,
+            next_file: self.next_file,
+        };
+        let file = self.manifest.file();
+        let appended = self.manifest.append(&edit, disk);
+        let number = appended.map_err(|why| self.poison(Operation::Append(file), why))?;
+        self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
+        Ok(())
+    }
+}
