@@ -17,3 +17,15 @@ impl Level {
         Ok(n)
     }
 }
+impl core::str::FromStr for Level {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Level, ()> {
+        match text {
+            "one" => Ok(Level::One),
+            "quorum" => Ok(Level::Quorum),
+            "all" => Ok(Level::All),
+            "any" => Ok(Level::Any),
+            _ => text.parse().ok().filter(|count| (1..=7).contains(count)).map(Level::Count).ok_or(()),
+        }
+    }
+}
