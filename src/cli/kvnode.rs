@@ -99,7 +99,7 @@ fn serve(typed: Serve) -> ExitCode {
         seeds: typed.seed,
     };
     match load(&typed.config, &overrides) {
-        Ok(config) => finish(serve::run(config, || signal::stop(typed.until_eof))),
+        Ok(config) => finish(serve::run(&config, || signal::stop(typed.until_eof))),
         Err(report) => {
             eprintln!("{report}");
             ExitCode::from(BAD_INPUT)

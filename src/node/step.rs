@@ -53,8 +53,8 @@ pub struct Status {
     pub members: Vec<MemberStatus>,
     /// Hints waiting here for other nodes.
     pub hints: u64,
-    /// Requests in progress that this node coordinates.
-    pub open_requests: u64,
+    /// Operations in progress that this node began.
+    pub open_ops: u64,
 }
 
 /// One member, as a node sees it.
@@ -100,7 +100,7 @@ impl Node {
             layout: 0,
             members: Vec::new(),
             hints: 0,
-            open_requests: 0,
+            open_ops: 0,
         }
     }
 

@@ -398,7 +398,7 @@ mod tests {
             ("replication.n = 8", "8", "a whole number from 1 to 7"),
             ("replication.r = 'most'", "'most'", "\"one\", \"quorum\", \"all\", \"any\", or 1 to 7"),
             ("replication.sloppy = 'yes'", "'yes'", "true or false"),
-            ("limits.value_max = 2000000", "2000000", "a whole number from 1 to 1048576"),
+            ("limits.value_max = 0", "0", &format!("a whole number from 1 to {VALUE_MAX}")),
             ("timing.suspect_after = '1s'", "'1s'", "longer than gossip_every"),
             ("replication.r = 'any'", "'any'", "one, quorum, all, or a number from 1 to n"),
         ] {

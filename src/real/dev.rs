@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::string::{String, ToString};
 use std::time::{Duration, Instant};
 use std::vec::Vec;
-use std::{fmt, println, thread};
+use std::{fmt, thread};
 
 use crate::real::config::{self, Overrides};
 use crate::real::signal;
@@ -67,6 +67,11 @@ fn doing<T>(what: impl fmt::Display, result: io::Result<T>) -> Result<T, DevErro
     result.map_err(|error| DevError::Io { what: what.to_string(), error })
 }
 
+/// To standard output. If nobody reads it any more, the cluster goes on all the same.
+fn print(text: &str) {
+    let _nobody_reads = io::stdout().write_all(text.as_bytes());
+}
+
 #[derive(Debug)]
 struct NodeProcess {
     name: String,
@@ -107,7 +112,7 @@ pub fn run(plan: &Plan) -> Result<(), DevError> {
                 () = tokio::time::sleep(GLANCE) => {}
             }
         }
-        cluster.print();
+        print(&cluster.introduction());
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
@@ -223,27 +228,31 @@ impl Cluster {
         Err(DevError::Node { name: node.name.clone(), log, last })
     }
 
-    fn print(&self) {
-        println!("{:<8} {:>8} {:>11} {:>10}  folder", "node", "pid", "client port", "peer port");
+    /// Where everything is, and what to try first.
+    fn introduction(&self) -> String {
+        let mut text =
+            format!("{:<8} {:>8} {:>11} {:>10}  folder\n", "node", "pid", "client port", "peer port");
         for node in &self.nodes {
             let (pid, client, peer) = (node.process.id(), node.client.port(), node.peer.port());
-            println!("{:<8} {pid:>8} {client:>11} {peer:>10}  {}", node.name, node.folder.display());
+            let folder = node.folder.display();
+            text += &format!("{:<8} {pid:>8} {client:>11} {peer:>10}  {folder}\n", node.name);
         }
         let first = &self.nodes[0];
         let last = self.nodes.last().expect("a cluster has a node");
-        println!("\nTry it:");
-        println!("  redis-cli -p {} SET greeting hello", first.client.port());
-        println!("  redis-cli -p {} GET greeting", last.client.port());
-        println!("  kill -9 {}     # the others go on; then start it again:", last.process.id());
-        println!("  kvnode serve --config {}", last.folder.join("node.toml").display());
-        println!("\nCtrl-C stops them all.");
+        text += "\nTry it:\n";
+        text += &format!("  redis-cli -p {} SET greeting hello\n", first.client.port());
+        text += &format!("  redis-cli -p {} GET greeting\n", last.client.port());
+        text += &format!("  kill -9 {}     # the others go on; then start it again:\n", last.process.id());
+        text += &format!("  kvnode serve --config {}\n", last.folder.join("node.toml").display());
+        text += "\nCtrl-C stops them all.\n";
+        text
     }
 
     fn report_ends(&mut self) {
         for node in self.nodes.iter_mut().filter(|node| !node.ended) {
             if let Some(status) = node.end() {
                 node.ended = true;
-                println!("{} ended: {status}", node.name);
+                print(&format!("{} ended: {status}\n", node.name));
             }
         }
     }

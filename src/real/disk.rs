@@ -15,11 +15,15 @@ use crate::disk::{Disk, DiskError, FileName, SyncTarget};
 pub struct RealDisk {
     dir: Arc<PathBuf>,
     files: Arc<Mutex<BTreeMap<FileName, Arc<File>>>>,
+    _lock: Arc<File>,
 }
 
 impl RealDisk {
     pub fn open(dir: &Path) -> io::Result<RealDisk> {
-        Ok(RealDisk { dir: Arc::new(dir.to_path_buf()), files: Arc::default() })
+        fs::create_dir_all(dir)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
+        lock.try_lock().map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
+        Ok(RealDisk { _lock: Arc::new(lock), dir: Arc::new(dir.to_path_buf()), files: Arc::default() })
     }
 
     fn path(&self, file: FileName) -> PathBuf {

@@ -2,23 +2,17 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::vec::Vec;
 
 use crate::disk::FileName;
+use crate::real::disk::RealDisk;
 
-/// The file that a running node holds locked. It stays when the node ends; only the lock says that one runs.
-const LOCK: &str = "LOCK";
-/// What a fresh file system has at its root, where data folders are often mounted.
-const LOST_AND_FOUND: &str = "lost+found";
-
-/// A claimed data folder. The claim ends when this is dropped, or with the process, however that ends.
-#[derive(Debug)]
-pub struct Folder {
-    _lock: File,
-}
+/// What may be in a data folder besides a node's files: the lock, and what a fresh file system has at its root, where
+/// data folders are often mounted.
+const ALSO_OURS: [&str; 2] = ["lock", "lost+found"];
 
 /// Why a folder cannot be the data folder. Nothing in it was changed.
 #[derive(Debug)]
@@ -52,24 +46,22 @@ impl fmt::Display for FolderError {
     }
 }
 
-/// Claims `path`, making the folder if there is none. Whose data it holds is for the node to check.
-pub fn claim(path: &Path) -> Result<Folder, FolderError> {
+/// Opens `path` for this process alone, making the folder if there is none. Whose data it holds is for the node to
+/// check.
+pub fn open(path: &Path) -> Result<RealDisk, FolderError> {
     let failed = |error| FolderError::Io { path: path.to_path_buf(), error };
     create(path).map_err(failed)?;
     for entry in fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let ours = |name: &str| [LOCK, LOST_AND_FOUND].contains(&name) || FileName::parse(name).is_some();
+        let ours = |name: &str| ALSO_OURS.contains(&name) || FileName::parse(name).is_some();
         if !name.to_str().is_some_and(ours) {
             return Err(FolderError::Foreign { path: path.to_path_buf(), name });
         }
     }
-    let mut options = OpenOptions::new();
-    let lock = options.create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Folder { _lock: lock }),
-        Err(TryLockError::WouldBlock) => Err(FolderError::Busy { path: path.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+    RealDisk::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => FolderError::Busy { path: path.to_path_buf() },
+        _ => failed(error),
+    })
 }
 
 /// Makes the folder and those above it, each durably. A node syncs the names in its folder; if the folder's own name
@@ -100,11 +92,11 @@ mod tests {
     #[test]
     fn a_folder_has_one_owner_at_a_time() {
         let path = scratch("one-owner").join("deep/down");
-        let first = claim(&path).expect("it is new");
-        assert!(matches!(claim(&path), Err(FolderError::Busy { .. })));
+        let first = open(&path).expect("it is new");
+        assert!(matches!(open(&path), Err(FolderError::Busy { .. })));
         drop(first);
         fs::write(path.join("wal-0000000001"), b"data").expect("it is there");
-        claim(&path).expect("its owner has gone, and its files are a node's");
+        open(&path).expect("its owner has gone, and its files are a node's");
         fs::remove_dir_all(scratch("one-owner")).ok();
     }
 
@@ -113,10 +105,9 @@ mod tests {
         let path = scratch("foreign");
         fs::create_dir(&path).expect("a new folder");
         fs::write(path.join("thesis.tex"), b"years of work").expect("a new file");
-        let error = claim(&path).expect_err("not ours").to_string();
+        let error = open(&path).expect_err("not ours").to_string();
         assert!(error.contains("it holds thesis.tex"), "{error}");
-        let names: Vec<_> = fs::read_dir(&path).expect("it is there").collect();
-        assert_eq!(names.len(), 1);
+        assert_eq!(fs::read_dir(&path).expect("it is there").count(), 1);
         fs::remove_dir_all(&path).expect("ours to remove");
     }
 }

@@ -7,16 +7,16 @@ use std::boxed::Box;
 use std::string::String;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::NodeId;
 use crate::causal::siblings::Siblings;
 use crate::disk::DiskError;
 use crate::node::message::Message;
 use crate::node::request::{Command, Outcome, Rejection, Request};
+use crate::node::wire::Sender;
 use crate::storage::engine::SyncTicket;
 use crate::storage::job::{JobId, JobResult};
 
@@ -37,7 +37,7 @@ const _: () = {
 #[derive(Debug)]
 pub enum Event {
     Peer {
-        from: NodeId,
+        from: Sender,
         message: Message,
     },
     Client {
@@ -110,7 +110,7 @@ struct Load {
 /// The sending side. Never blocks.
 #[derive(Clone, Debug)]
 pub struct Inbox {
-    queue: Sender<Queued>,
+    queue: mpsc::Sender<Queued>,
     load: Arc<Load>,
 }
 
@@ -130,7 +130,7 @@ pub fn new() -> (Inbox, Outlet) {
 
 impl Inbox {
     /// Queues a frame of a peer that was `bytes` long.
-    pub fn offer_peer(&self, from: NodeId, message: Message, bytes: usize) -> Result<(), Full> {
+    pub fn offer_peer(&self, from: Sender, message: Message, bytes: usize) -> Result<(), Full> {
         self.offer(Event::Peer { from, message }, bytes, 1)
     }
 
@@ -177,10 +177,7 @@ impl Outlet {
         let queued = match wait {
             None => self.queue.recv().ok(),
             Some(wait) if wait.is_zero() => self.queue.try_recv().ok(),
-            Some(wait) => match self.queue.recv_timeout(wait) {
-                Ok(queued) => Some(queued),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(wait) => self.queue.recv_timeout(wait).ok(),
         };
         queued.map(|queued| {
             if let Some(bytes) = queued.bytes {
@@ -216,7 +213,7 @@ mod tests {
         let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
         let taken = (0..EVENTS_MAX).take_while(|_| inbox.offer_client(get(&replies)).is_ok()).count();
         assert_eq!(taken, EVENTS_MAX / 2);
-        let peer = || inbox.offer_peer(NodeId(1), Message::Ping, 100);
+        let peer = || inbox.offer(get(&replies), 100, 1);
         assert_eq!((0..EVENTS_MAX).take_while(|_| peer().is_ok()).count(), EVENTS_MAX / 2);
         assert_eq!(peer(), Err(Full));
         inbox.deliver(Event::Stop);
@@ -229,7 +226,8 @@ mod tests {
     #[test]
     fn large_frames_are_counted_by_their_bytes() {
         let (inbox, outlet) = new();
-        let offer = || inbox.offer_peer(NodeId(1), Message::Ping, BYTES_MAX / 4);
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        let offer = || inbox.offer(get(&replies), BYTES_MAX / 4, 1);
         assert_eq!((0..8).filter(|_| offer().is_ok()).count(), 4);
         outlet.take(None).expect("four are queued");
         assert_eq!(offer(), Ok(()));

@@ -25,8 +25,8 @@ pub struct Counters {
     pub frames_dropped: u64,
 }
 
-impl Counters {
-    pub fn new() -> Counters {
+impl Default for Counters {
+    fn default() -> Counters {
         Counters {
             facts: vec![0; Fact::ALL.len()],
             ops_ok: 0,
@@ -35,7 +35,9 @@ impl Counters {
             frames_dropped: 0,
         }
     }
+}
 
+impl Counters {
     pub fn fact(&mut self, fact: Fact) {
         self.facts[fact as usize] += 1;
     }
@@ -61,7 +63,7 @@ pub fn text(status: &Status, counters: &Counters, uptime: Duration) -> String {
     line(&mut out, "node", status.node);
     line(&mut out, "generation", status.generation.0);
     line(&mut out, "hints", status.hints);
-    line(&mut out, "open_requests", status.open_requests);
+    line(&mut out, "open_ops", status.open_ops);
     section(&mut out, "Cluster");
     line(&mut out, "layout", status.layout);
     line(&mut out, "members_up", up);
@@ -112,9 +114,9 @@ mod tests {
             layout: 2,
             members: [member(1, true), member(2, false)].into(),
             hints: 0,
-            open_requests: 0,
+            open_ops: 0,
         };
-        let mut counters = Counters::new();
+        let mut counters = Counters::default();
         counters.fact(Fact::ReadRepaired);
         let text = text(&status, &counters, Duration::from_secs(7));
         for line in [

@@ -90,8 +90,7 @@ impl Owner {
         }
         let mut event = self.outlet.take(wait);
         for _ in 0..BATCH {
-            let Some(taken) = event else { return None };
-            let ended = self.handle(taken);
+            let ended = self.handle(event?);
             if ended.is_some() {
                 return ended;
             }
@@ -137,16 +136,15 @@ impl Owner {
         self.drain()
     }
 
-    /// Does what the node asked for.
-    ///
-    /// A node that halts no longer knows what is durable, so of that step nothing leaves: a client that hears nothing
-    /// knows no less than one that hears something wrong.
+    /// Does what the node asked for. Of a step that halts only the replies leave: they say what is known to clients
+    /// that would otherwise wait for their own timeout.
     fn drain(&mut self) -> Option<Ended> {
+        self.drain_replies();
         if let Some(halt) = self.out.halt {
             return Some(Ended::Halted(halt));
         }
         for (node, address) in self.out.addresses.drain(..) {
-            self.links.learn(node, address);
+            self.links.learn(node, &address);
         }
         for send in self.out.sends.drain(..) {
             if !self.links.send(&send.to, &send.message) {
@@ -156,11 +154,6 @@ impl Owner {
         for fact in self.out.facts.drain(..) {
             self.counters.fact(fact);
         }
-        for reply in self.out.replies.drain(..) {
-            self.counters.outcome(&reply.outcome);
-            let ticket = self.waiting.remove(&reply.tag).expect("the node answers each request once");
-            ticket.answer(Answer::Outcome(reply.outcome));
-        }
         // If one of these threads has gone, its alarm is in the inbox.
         for request in self.out.syncs.drain(..) {
             let _died = self.syncs.send(request);
@@ -169,6 +162,14 @@ impl Owner {
             let _died = self.jobs.send(job);
         }
         None
+    }
+
+    fn drain_replies(&mut self) {
+        for reply in self.out.replies.drain(..) {
+            self.counters.outcome(&reply.outcome);
+            let ticket = self.waiting.remove(&reply.tag).expect("the node answers each request once");
+            ticket.answer(Answer::Outcome(reply.outcome));
+        }
     }
 
     /// Finishes what is queued, and closes the node.

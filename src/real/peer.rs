@@ -96,13 +96,13 @@ impl Links {
     }
 
     /// Learns where `node` is. The link to where it was is given up.
-    pub fn learn(&mut self, node: NodeId, address: Address) {
+    pub fn learn(&mut self, node: NodeId, address: &Address) {
         if self.nodes.len() >= MEMBERS_MAX && !self.nodes.contains_key(&node) {
             warn!("more than {MEMBERS_MAX} members: {node} is ignored");
             return;
         }
         let before = self.nodes.insert(node, address.clone());
-        if let Some(before) = before.filter(|before| *before != address)
+        if let Some(before) = before.filter(|before| before != address)
             && !self.nodes.values().any(|used| *used == before)
         {
             self.links.remove(&before);
@@ -261,7 +261,7 @@ impl Peers {
             let Some(frame) = input.get(used..used + length) else { break };
             let (sender, message) = wire::decode(self.cluster, frame)?;
             // Without room the frame is lost, as on a bad network.
-            let _lost = self.inbox.offer_peer(sender.node, message, length);
+            let _lost = self.inbox.offer_peer(sender, message, length);
             used += length;
         }
         assert!(used <= input.len());

@@ -16,10 +16,12 @@ use crate::base::limits::VALUE_MAX;
 
 /// Arguments of one request, the command's name included.
 pub const ARGS_MAX: usize = 1024;
-/// The longest argument, in bytes.
-pub const BULK_MAX: usize = VALUE_MAX;
-/// The longest request, in bytes: one value, one context token as long, and room for the rest.
-pub const REQUEST_MAX: usize = 2 * VALUE_MAX + (64 << 10);
+/// The longest argument, in bytes. Above any value and context token that the node takes, so that one somewhat too
+/// long is rejected with a reason and does not cost the connection.
+pub const BULK_MAX: usize = 1 << 20;
+/// The longest request, in bytes: one value, one context token, and room for the rest.
+pub const REQUEST_MAX: usize = 2 * BULK_MAX + (64 << 10);
+const _: () = assert!(VALUE_MAX <= BULK_MAX);
 /// The longest inline request, in bytes.
 const INLINE_MAX: usize = 4096;
 /// The longest `*<count>` or `$<length>` line without its end.

@@ -22,7 +22,7 @@ use crate::real::client::Clients;
 use crate::real::clock::Clock;
 use crate::real::config::NodeConfig;
 use crate::real::disk::RealDisk;
-use crate::real::folder::{self, Folder, FolderError};
+use crate::real::folder::{self, FolderError};
 use crate::real::inbox::{self, Event, Inbox};
 use crate::real::info::Counters;
 use crate::real::listen::{self, BindError, accept};
@@ -68,15 +68,15 @@ impl From<io::Error> for ServeError {
 ///
 /// Ports are taken before the folder is looked at, the folder is claimed before a file in it is opened, and whose data
 /// it holds is checked before anything in it is changed: a start that fails leaves all as it was.
-pub fn run<S: Future<Output = ()>>(config: NodeConfig, stop: impl FnOnce() -> S) -> Result<(), ServeError> {
+pub fn run<S: Future<Output = ()>>(config: &NodeConfig, stop: impl FnOnce() -> S) -> Result<(), ServeError> {
     let clients = listen::bind("clients", config.client).map_err(ServeError::Bind)?;
     let peers = listen::bind("peers", config.peer).map_err(ServeError::Bind)?;
-    let folder = folder::claim(&config.data).map_err(ServeError::Folder)?;
+    let disk = folder::open(&config.data).map_err(ServeError::Folder)?;
     let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let result = runtime.block_on(async {
-        let started = start(&config, folder)?;
+        let started = start(config, disk)?;
         info!(client = %config.client, peer = %config.peer, data = %config.data.display(), "serving");
-        serve(&config, started, clients, peers, stop()).await
+        serve(config, started, clients, peers, stop()).await
     });
     // A connection attempt to a peer that does not answer must not hold the end up.
     runtime.shutdown_background();
@@ -89,9 +89,8 @@ struct Started {
 }
 
 /// Opens the node and starts its threads.
-fn start(config: &NodeConfig, folder: Folder) -> Result<Started, ServeError> {
+fn start(config: &NodeConfig, mut disk: RealDisk) -> Result<Started, ServeError> {
     let clock = Clock::start();
-    let mut disk = RealDisk::open(&config.data)?;
     let mut out = Outbox::default();
     let seed = SysRng.try_next_u64().map_err(io::Error::other)?;
     let mut env = Env { now: clock.now(), disk: &mut disk, out: &mut out };
@@ -109,16 +108,13 @@ fn start(config: &NodeConfig, folder: Folder) -> Result<Started, ServeError> {
         out,
         clock,
         outlet,
-        counters: Counters::new(),
+        counters: Counters::default(),
         waiting: HashMap::new(),
         next_tag: 0,
     };
     let (end, ended) = oneshot::channel();
     thread::Builder::new().name("node".into()).spawn(move || {
-        let result = owner.run();
-        // The folder is free for another process only when the node no longer writes to it.
-        drop(folder);
-        let _gone = end.send(result);
+        let _gone = end.send(owner.run());
     })?;
     Ok(Started { inbox, ended })
 }
@@ -136,12 +132,15 @@ async fn serve(
     let server = Peers { cluster: config.node.cluster, inbox: inbox.clone() };
     tokio::spawn(accept(TcpListener::from_std(peers)?, server, peers_stopped));
     let server = Clients { inbox: inbox.clone(), max: config.clients_max };
-    let serving = tokio::spawn(accept(TcpListener::from_std(clients)?, server, clients_stopped));
+    let mut serving = tokio::spawn(accept(TcpListener::from_std(clients)?, server, clients_stopped));
 
     // An owner that vanishes without a word has panicked.
     let mut stop = Box::pin(stop);
     tokio::select! {
         ended = &mut started.ended => {
+            // The node has answered what was open. Let the answers out.
+            stop_clients.send_replace(true);
+            let _late = tokio::time::timeout(GRACE, &mut serving).await;
             return Err(ServeError::Ended(ended.unwrap_or(Ended::Died("node"))));
         }
         () = &mut stop => info!("stopping"),
@@ -149,7 +148,7 @@ async fn serve(
     // Peers go on while requests end: they are needed to end them.
     stop_clients.send_replace(true);
     let patience = Duration::from_millis(config.node.request_timeout.as_millis()) + GRACE;
-    let _late = tokio::time::timeout(patience, serving).await;
+    let _late = tokio::time::timeout(patience, &mut serving).await;
     stop_peers.send_replace(true);
     inbox.deliver(Event::Stop);
     match started.ended.await.unwrap_or(Ended::Died("node")) {
