@@ -17,8 +17,7 @@ use crate::disk::DiskError;
 use crate::node::message::Message;
 use crate::node::request::{Command, Outcome, Rejection, Request};
 use crate::node::wire::Sender;
-use crate::storage::engine::SyncTicket;
-use crate::storage::job::{JobId, JobResult};
+use crate::storage::{JobId, JobResult, SyncTicket};
 
 /// Inputs that may wait, all kinds together.
 const EVENTS_MAX: usize = 8192;

@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::real::disk::RealDisk;
 use crate::real::inbox::{Event, Inbox};
 use crate::real::sync::Alarm;
-use crate::storage::job::{Job, JobId, JobResult, Progress};
+use crate::storage::{Job, JobId, JobResult, Progress};
 
 /// Two, so that a flush need not wait behind a long compaction.
 const THREADS: usize = 2;

@@ -15,8 +15,7 @@ use crate::real::disk::RealDisk;
 use crate::real::inbox::{Answer, Event, Outlet, Ticket};
 use crate::real::info::{self, Counters};
 use crate::real::peer::Links;
-use crate::storage::engine::SyncRequest;
-use crate::storage::job::{Job, JobId};
+use crate::storage::{Job, JobId, SyncRequest};
 
 /// Inputs that are taken before the frames they caused are sent off.
 const BATCH: usize = 64;

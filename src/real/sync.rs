@@ -10,7 +10,7 @@ use std::thread;
 use crate::disk::Disk;
 use crate::real::disk::RealDisk;
 use crate::real::inbox::{Event, Inbox};
-use crate::storage::engine::SyncRequest;
+use crate::storage::SyncRequest;
 
 /// Starts the thread. It ends when the sender is dropped.
 pub fn spawn(mut disk: RealDisk, inbox: Inbox) -> io::Result<Sender<SyncRequest>> {
