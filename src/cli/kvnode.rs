@@ -1,6 +1,7 @@
 //! `kvnode`: what was typed, and what it means.
 
 use std::format;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,10 +47,10 @@ struct Serve {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where clients connect, instead of the file's.
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = listen)]
     listen_client: Option<SocketAddr>,
     /// Where peers connect, instead of the file's.
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = listen)]
     listen_peer: Option<SocketAddr>,
     /// Where to find peers, instead of the file's. Can be given more than once.
     #[arg(long, value_name = "HOST:PORT", value_parser = host)]
@@ -76,12 +77,17 @@ fn host(text: &str) -> Result<String, &'static str> {
     if config::is_host(text) { Ok(text.into()) } else { Err("a host and a port, such as node1:7379") }
 }
 
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    config::listen_address(text).ok_or("an IP address and a port, such as 127.0.0.1:6379")
+}
+
 /// Runs `kvnode` with the arguments of this process.
 pub fn main() -> ExitCode {
     // Bad usage ends the process in here, with exit code 2.
     let typed = Typed::parse();
     let filter = EnvFilter::try_from_env("KVNODE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let ansi = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi).init();
     match typed.command {
         Command::Serve(typed) => serve(typed),
         Command::Dev(typed) => {

@@ -4,7 +4,7 @@ use crate::base::codec::{Decode, Encode};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, Encode, Decode)]
 pub enum Message {
-    Ping,
+    LayoutWanted,
 }
 
 impl Message {

@@ -1,35 +1,8 @@
 //! `node.toml`: what an operator writes, checked key by key, with the place of every mistake.
 //!
-//! ```toml
-//! cluster = "shop"                 # nodes of other clusters are refused
-//! data = "/var/lib/kvnode"
-//! client = "0.0.0.0:6379"          # for Redis clients
-//! peer = "10.0.0.5:7379"           # for the other nodes
-//! advertise = "node5:7379"         # where they find this node, if not at `peer`
-//! node = "n5"                      # optional: refuse to start on the data of any other node
-//! zone = "rack-2"                  # replicas are spread over zones
-//! capacity = 1                     # share of the data, relative to other nodes
-//! seeds = ["node1:7379", "node2:7379"]
-//! founders = 3                     # members that the first seed waits for before it founds the cluster
-//!
-//! [replication]
-//! n = 3
-//! r = "quorum"                     # one, quorum, all, or a number
-//! w = "quorum"                     # one, quorum, all, any, or a number
-//! sloppy = true                    # stand-ins keep hints for replicas that are down
-//!
-//! [limits]
-//! value_max = 10240                # bytes
-//! request_timeout = "2s"
-//! clients_max = 1024               # connections
-//!
-//! [timing]
-//! gossip_every = "1s"
-//! suspect_after = "5s"
-//! exchange_every = "1s"
-//! ```
-//!
-//! Only `cluster`, `data`, `client` and `peer` have no default, and the last three can be given as flags.
+#![doc = "```toml"]
+#![doc = include_str!("../../deploy/node.toml")]
+#![doc = "```"]
 
 use std::borrow::ToOwned;
 use std::format;
@@ -279,10 +252,15 @@ fn level(field: &Field) -> Result<Level, Problem> {
 }
 
 fn socket(field: &Field) -> Result<SocketAddr, Problem> {
-    match text(field).parse() {
-        Ok(address) => Ok(address),
-        Err(_) => refuse(field, "an IP address and a port, such as \"127.0.0.1:6379\""),
+    match listen_address(text(field)) {
+        Some(address) => Ok(address),
+        None => refuse(field, "an IP address and a port, such as \"127.0.0.1:6379\""),
     }
+}
+
+/// An IP address and a port to listen on. Port 0 is none: whoever should connect could not know which it became.
+pub fn listen_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().filter(|address: &SocketAddr| address.port() > 0)
 }
 
 /// `host:port`; the host may be a name.
@@ -358,11 +336,8 @@ mod tests {
 
     #[test]
     fn every_key_of_the_example_is_read() {
-        let manual = include_str!("config.rs").lines().skip_while(|line| *line != "//! ```toml").skip(1);
-        let lines: Vec<&str> = manual.map_while(|line| line.strip_prefix("//!")).collect();
-        let example = lines.join("\n");
-        let example = example.split("```").next().expect("split gives at least one");
-        let config = read(example, &Overrides::default()).expect("the manual is right");
+        let example = include_str!("../../deploy/node.toml");
+        let config = read(example, &Overrides::default()).expect("the example is right");
         assert_eq!(config.node.address, Address("node5:7379".into()));
         assert_eq!(config.node.node, Some(NodeId(5)));
         assert_eq!(config.node.seeds.len(), 2);
@@ -392,6 +367,7 @@ mod tests {
         for (line, place, allowed) in [
             ("capacity = 'big'", "'big'", "a whole number from 1 to 1000"),
             ("capacity = 0", "0", "a whole number from 1 to 1000"),
+            ("advertise = '1.2.3.4'", "'1.2.3.4'", "a host and a port, such as \"node1:7379\""),
             ("zone = 7", "7", "a string of 1 to 256 bytes"),
             ("seeds = ['a:1', 'b']", "'b'", "a host and a port, such as \"node1:7379\""),
             ("seeds = ['a:0']", "'a:0'", "a host and a port, such as \"node1:7379\""),

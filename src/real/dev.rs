@@ -92,10 +92,19 @@ struct Cluster {
 
 /// Starts the cluster, prints where it is, and stops it at SIGINT or SIGTERM.
 pub fn run(plan: &Plan) -> Result<(), DevError> {
-    let temporary = std::env::temp_dir().join(format!("kvnode-dev-{}", std::process::id()));
-    let root = plan.data.clone().unwrap_or_else(|| temporary.clone());
-    doing(root.display(), fs::create_dir_all(&root))?;
-    let mut cluster = Cluster { nodes: Vec::new(), temporary: plan.data.is_none().then_some(temporary) };
+    let (root, temporary) = match &plan.data {
+        Some(root) => {
+            doing(root.display(), fs::create_dir_all(root))?;
+            // The configurations have to hold wherever the nodes are started again.
+            (doing(root.display(), root.canonicalize())?, None)
+        }
+        None => {
+            let root = std::env::temp_dir().join(format!("kvnode-dev-{}", std::process::id()));
+            doing(root.display(), fs::create_dir(&root))?;
+            (root.clone(), Some(root))
+        }
+    };
+    let mut cluster = Cluster { nodes: Vec::new(), temporary };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     doing("cannot start", runtime)?.block_on(async {
         let stop = signal::stop(false);
@@ -124,24 +133,23 @@ pub fn run(plan: &Plan) -> Result<(), DevError> {
 
 /// Writes the configurations that are not there yet. One that is keeps its ports, and a reader's changes.
 fn write_configs(plan: &Plan, root: &Path) -> Result<(), DevError> {
-    let mut ports = Vec::new();
-    // All are held until all are known, so that no port is found twice.
+    // All new ports are held until all are known, so that none is found twice.
     let mut held = Vec::new();
-    for number in 0..plan.nodes {
-        let mut free = |wanted: Option<u16>| -> Result<u16, DevError> {
-            let port = wanted.unwrap_or(0);
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-            let listener = doing(format_args!("cannot use port {port}"), listener)?;
-            let port = doing("cannot find a free port", listener.local_addr())?.port();
-            held.push(listener);
-            Ok(port)
-        };
-        if folder(root, number + 1).join("node.toml").exists() {
-            let (_, peer) = read_config(&folder(root, number + 1))?;
+    let mut ports = Vec::new();
+    for number in 1..=plan.nodes {
+        let wanted = plan.base_port.map(|base| base + number - 1);
+        let folder = folder(root, number);
+        if folder.join("node.toml").exists() {
+            let (client, peer) = read_config(&folder)?;
+            if wanted.is_some_and(|wanted| wanted != client.port()) {
+                let kept = io::Error::other(format!("its client port is {} already", client.port()));
+                return doing(folder.join("node.toml").display(), Err(kept));
+            }
             ports.push((None, peer.port()));
         } else {
-            let base = plan.base_port.map(|base| base + number);
-            ports.push((Some(free(base)?), free(base.map(|base| base + PEER_OFFSET))?));
+            let client = free_port(wanted, &mut held)?;
+            let peer = free_port(wanted.map(|wanted| wanted + PEER_OFFSET), &mut held)?;
+            ports.push((Some(client), peer));
         }
     }
     let seeds: Vec<String> = ports.iter().map(|(_, peer)| format!("\"127.0.0.1:{peer}\"")).collect();
@@ -150,9 +158,9 @@ fn write_configs(plan: &Plan, root: &Path) -> Result<(), DevError> {
         let folder = folder(root, number);
         doing(folder.display(), fs::create_dir_all(&folder))?;
         let text = format!(
-            "cluster = \"dev\"\ndata = {:?}\nclient = \"127.0.0.1:{client}\"\npeer = \"127.0.0.1:{peer}\"\n\
+            "cluster = \"dev\"\ndata = {}\nclient = \"127.0.0.1:{client}\"\npeer = \"127.0.0.1:{peer}\"\n\
              seeds = [{}]\nfounders = {}\n\n[replication]\nn = {}\n",
-            folder.join("data"),
+            toml::Value::from(folder.join("data").to_string_lossy().into_owned()),
             seeds.join(", "),
             plan.nodes,
             plan.nodes.min(3),
@@ -160,6 +168,16 @@ fn write_configs(plan: &Plan, root: &Path) -> Result<(), DevError> {
         doing(folder.display(), fs::write(folder.join("node.toml"), text))?;
     }
     Ok(())
+}
+
+/// `wanted`, or any port, now held by a listener in `held`.
+fn free_port(wanted: Option<u16>, held: &mut Vec<TcpListener>) -> Result<u16, DevError> {
+    let port = wanted.unwrap_or(0);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let listener = doing(format_args!("cannot use port {port}"), listener)?;
+    let port = doing("cannot find a free port", listener.local_addr())?.port();
+    held.push(listener);
+    Ok(port)
 }
 
 fn folder(root: &Path, number: u16) -> PathBuf {

@@ -21,7 +21,7 @@ pub struct Counters {
     pub ops_rejected: u64,
     /// Writes whose fate is not known.
     pub ops_unknown: u64,
-    /// Frames that found no room, no address, or no connection.
+    /// Frames for peers that found no address or no room in the queue.
     pub frames_dropped: u64,
 }
 

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::string::{String, ToString};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,6 +15,9 @@ use tracing::warn;
 /// How long to wait after a failed accept. The usual reason is that the process has no file descriptors left; asking
 /// again at once would only burn a core until a connection ends.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection may be idle before the system asks its other end whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A port that cannot be had.
 #[derive(Debug)]
@@ -50,6 +54,13 @@ pub trait Serve: Clone + Send + 'static {
     fn refuse(&self, stream: TcpStream);
 }
 
+/// Requests and replies are small, and wait for each other: Nagle's algorithm would delay them. And a peer or client
+/// that vanished without a word must not keep its place for ever.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
+}
+
 /// Serves connections until `stop`, and ends when the last of them has ended.
 pub async fn accept<S: Serve>(listener: TcpListener, server: S, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
@@ -62,8 +73,7 @@ pub async fn accept<S: Serve>(listener: TcpListener, server: S, mut stop: watch:
         match accepted {
             Ok((stream, _)) if connections.len() >= server.max() => server.refuse(stream),
             Ok((stream, _)) => {
-                // Requests and replies are small, and wait for each other: Nagle's algorithm would delay them.
-                let _cosmetic = stream.set_nodelay(true);
+                let _cosmetic = tune(&stream);
                 connections.spawn(server.clone().serve(stream, stop.clone()));
             }
             Err(error) => {

@@ -80,22 +80,22 @@ impl Owner {
     /// Waits for something to happen, and does that and what else is there.
     fn turn(&mut self) -> Option<Ended> {
         let deadline = self.node.next_wake();
-        let wait = deadline.map(|deadline| self.clock.until(deadline));
+        let mut wait = deadline.map(|deadline| self.clock.until(deadline));
         if wait == Some(Duration::ZERO) {
             let ended = self.step(Input::Wake);
             if ended.is_some() {
                 return ended;
             }
         }
-        let mut event = self.outlet.take(wait);
         for _ in 0..BATCH {
-            let ended = self.handle(event?);
+            let event = self.outlet.take(wait)?;
+            let ended = self.handle(event);
             if ended.is_some() {
                 return ended;
             }
-            event = self.outlet.take(Some(Duration::ZERO));
+            wait = Some(Duration::ZERO);
         }
-        event.and_then(|event| self.handle(event))
+        None
     }
 
     fn handle(&mut self, event: Event) -> Option<Ended> {

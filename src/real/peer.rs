@@ -29,6 +29,8 @@ use crate::real::listen::Serve;
 
 /// Bytes of frames that may wait for one peer; what comes above is dropped.
 const QUEUE_MAX: usize = 4 * FRAME_MAX;
+/// The memory that an idle link keeps for the next frames.
+const SPARE_MAX: usize = 64 << 10;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(2);
 /// The pause after a failed attempt, doubled with each up to the second one.
@@ -76,15 +78,19 @@ impl Queue {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there are frames, and takes them all.
-    async fn take(&self) -> Vec<u8> {
-        loop {
-            let frames = core::mem::take(&mut *self.frames());
-            if !frames.is_empty() {
-                return frames;
-            }
+    fn is_empty(&self) -> bool {
+        self.frames().is_empty()
+    }
+
+    /// Waits until there are frames, and takes them all. Their place takes `spare`, so that two buffers serve a link
+    /// for as long as it is not flooded.
+    async fn take(&self, mut spare: Vec<u8>) -> Vec<u8> {
+        spare.clear();
+        spare.shrink_to(SPARE_MAX);
+        while self.is_empty() {
             self.filled.notified().await;
         }
+        core::mem::replace(&mut self.frames(), spare)
     }
 }
 
@@ -156,7 +162,7 @@ impl Link {
 async fn drive(address: Address, queue: Arc<Queue>) {
     let mut pause = BACKOFF.0;
     loop {
-        let frames = queue.take().await;
+        let frames = queue.take(Vec::new()).await;
         match connect(&address).await {
             Ok(stream) => {
                 debug!("connected to {address}");
@@ -196,7 +202,7 @@ async fn carry(mut stream: TcpStream, mut frames: Vec<u8>, queue: &Queue) -> io:
             _ = read.read(&mut closed) => return Err(io::ErrorKind::ConnectionReset.into()),
         }
         frames = tokio::select! {
-            frames = queue.take() => frames,
+            frames = queue.take(frames) => frames,
             _ = read.read(&mut closed) => return Err(io::ErrorKind::ConnectionReset.into()),
         };
     }
@@ -266,5 +272,105 @@ impl Peers {
         }
         assert!(used <= input.len());
         Ok(used)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::Generation;
+    use crate::real::inbox::{self, Event, Outlet};
+    use std::net::SocketAddr;
+    use std::string::ToString;
+    use tokio::net::TcpListener;
+
+    const CLUSTER: ClusterId = ClusterId(7);
+    const SENDER: Sender = Sender { node: NodeId(1), generation: Generation(2) };
+
+    fn frame(cluster: ClusterId) -> Vec<u8> {
+        let mut frame = Vec::new();
+        wire::encode(cluster, SENDER, &Message::LayoutWanted, &mut frame);
+        frame
+    }
+
+    fn peers() -> (Peers, Outlet) {
+        let (inbox, outlet) = inbox::new();
+        (Peers { cluster: CLUSTER, inbox }, outlet)
+    }
+
+    fn received(outlet: &Outlet) -> usize {
+        let events = std::iter::from_fn(|| outlet.take(Some(Duration::ZERO)));
+        events.filter(|event| matches!(event, Event::Peer { from: SENDER, .. })).count()
+    }
+
+    #[test]
+    fn frames_are_taken_whole_wherever_the_stream_was_cut() {
+        let one = frame(CLUSTER);
+        let three = one.repeat(3);
+        for cut in 0..three.len() {
+            let (peers, outlet) = peers();
+            let used = peers.take(&three[..cut]).expect("they are right");
+            assert_eq!(used, cut / one.len() * one.len());
+            assert_eq!(received(&outlet), cut / one.len());
+        }
+    }
+
+    #[test]
+    fn a_frame_of_another_cluster_ends_the_connection() {
+        let (peers, outlet) = peers();
+        let both = [frame(CLUSTER), frame(ClusterId(8))].concat();
+        assert_eq!(peers.take(&both), Err(wire::WireError::Cluster));
+        assert_eq!(received(&outlet), 1, "what came before it counts");
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_drops_what_comes() {
+        let mut links = Links::new(CLUSTER, SENDER, Handle::current());
+        let to = Target::Address(Address("127.0.0.1:1".into()));
+        assert!(!links.send(&Target::Node(NodeId(9)), &Message::LayoutWanted), "nobody knows where that is");
+        // Nothing is written, because this test never lets the link run.
+        let frames = (0..).take_while(|_| links.send(&to, &Message::LayoutWanted)).count();
+        let bytes = frames * frame(CLUSTER).len();
+        assert!((QUEUE_MAX..QUEUE_MAX + FRAME_MAX).contains(&bytes), "{bytes}");
+    }
+
+    async fn accepted(listener: &TcpListener, links: &mut Links, to: &Target) -> TcpStream {
+        loop {
+            links.send(to, &Message::LayoutWanted);
+            links.flush();
+            tokio::select! {
+                accepted = listener.accept() => return accepted.expect("a connection").0,
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            }
+        }
+    }
+
+    /// A peer that is not there yet, comes, crashes, and comes again elsewhere.
+    #[tokio::test]
+    async fn a_link_connects_again_and_follows_its_node_to_another_address() {
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = TcpListener::bind(local).await.expect("a port");
+        let address = first.local_addr().expect("it is bound");
+        drop(first);
+        let mut links = Links::new(CLUSTER, SENDER, Handle::current());
+        let to = Target::Node(NodeId(3));
+        links.learn(NodeId(3), &Address(address.to_string().into()));
+        links.send(&to, &Message::LayoutWanted);
+        links.flush();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+
+        let listener = TcpListener::bind(address).await.expect("the same port");
+        let mut stream = accepted(&listener, &mut links, &to).await;
+        let mut bytes = std::vec![0; frame(CLUSTER).len()];
+        stream.read_exact(&mut bytes).await.expect("a frame");
+        assert_eq!(bytes, frame(CLUSTER));
+        drop(stream);
+        accepted(&listener, &mut links, &to).await;
+
+        let second = TcpListener::bind(local).await.expect("a port");
+        let moved = second.local_addr().expect("it is bound");
+        links.learn(NodeId(3), &Address(moved.to_string().into()));
+        assert!(links.links.is_empty(), "nobody is at the old address any more");
+        accepted(&second, &mut links, &to).await;
     }
 }

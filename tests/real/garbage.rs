@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::kit::{Node, PATIENCE, Scratch, Value, free_ports};
+use crate::kit::{Node, PATIENCE, Scratch, Value, eventually, free_ports};
 
 /// Sends `bytes`, and reads until the node closes the connection, which it must.
 fn thrown_at(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
@@ -44,4 +44,36 @@ fn garbage_closes_its_connection_and_nothing_else() {
     assert!(node.is_running());
     assert_eq!(bystander.call(&["PING"]), Value::from("PONG"));
     assert_eq!(node.connect().call(&["ECHO", "still here"]), Value::from("still here"));
+}
+
+#[test]
+fn a_client_above_the_bound_is_told_so() {
+    let scratch = Scratch::new();
+    let ports = free_ports(2);
+    let more = "limits.clients_max = 1";
+    let mut node = Node::new(scratch.0.join("n"), ports[0], ports[1], &ports[1..], more);
+    node.start();
+    let mut first = node.connect();
+    assert_eq!(first.call(&["PING"]), Value::from("PONG"));
+    assert_eq!(thrown_at(node.client, b""), b"-ERR max number of clients reached\r\n");
+    assert_eq!(first.call(&["QUIT"]), Value::from("OK"));
+    eventually("its place", || {
+        (node.connect().call_or_closed(&["PING"])? == Value::from("PONG")).then_some(())
+    });
+}
+
+/// `printf 'SET k v\r\nGET k\r\n' | nc` ends its side at once, and still wants both replies.
+#[test]
+fn a_client_that_ends_its_side_still_gets_its_replies() {
+    let scratch = Scratch::new();
+    let ports = free_ports(2);
+    let mut node = Node::new(scratch.0.join("n"), ports[0], ports[1], &ports[1..], "");
+    node.start();
+    node.await_members(1);
+    let mut stream = TcpStream::connect(node.client).expect("it listens");
+    stream.write_all(b"SET k v\r\nGET k\r\nPI").expect("it is connected");
+    stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).expect("text");
+    assert_eq!(replies, "+OK\r\n$1\r\nv\r\n");
 }

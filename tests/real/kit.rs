@@ -203,6 +203,12 @@ impl Client {
         self.receive().expect("a reply")
     }
 
+    /// Like `call`; `None` if the node closes the connection instead.
+    pub fn call_or_closed(&mut self, args: &[&str]) -> Option<Value> {
+        self.send(args);
+        self.receive().ok()
+    }
+
     pub fn send<A: AsRef<[u8]>>(&mut self, args: &[A]) {
         let mut request = format!("*{}\r\n", args.len()).into_bytes();
         for arg in args.iter().map(AsRef::as_ref) {
@@ -210,7 +216,8 @@ impl Client {
             request.extend_from_slice(arg);
             request.extend_from_slice(b"\r\n");
         }
-        self.stream.get_mut().write_all(&request).expect("it is connected");
+        // If the node has closed the connection, reading tells.
+        let _closed = self.stream.get_mut().write_all(&request);
     }
 
     /// Tries a command until it is no error. Elections, suspicions and layouts take their time.
