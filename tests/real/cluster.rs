@@ -63,6 +63,34 @@ fn three_nodes_survive_a_kill_and_heal_the_one_that_returns() {
     assert!(nodes[2].info("fact_recovered") > 0);
 }
 
+/// The power fails everywhere at once, in the middle of a load. Whatever was acknowledged is there afterwards.
+#[test]
+fn acknowledged_writes_survive_the_kill_of_all_nodes() {
+    const WRITES: usize = 300;
+    let scratch = Scratch::new();
+    let mut nodes = three(&scratch);
+    nodes.iter_mut().for_each(Node::start);
+    nodes.iter().for_each(|node| node.await_members(3));
+
+    let mut client = nodes[0].connect();
+    for number in 0..WRITES {
+        client.send(&["SET", &format!("key{number}"), &number.to_string()]);
+    }
+    // Half of the replies, and then the kill: the other half is on its way.
+    let acknowledged: Vec<bool> =
+        (0..WRITES / 2).map(|_| client.receive().expect("a reply") == Value::from("OK")).collect();
+    nodes.iter_mut().for_each(Node::kill);
+    assert!(acknowledged.iter().filter(|&&written| written).count() > WRITES / 4, "{acknowledged:?}");
+
+    nodes.iter_mut().for_each(Node::start);
+    nodes.iter().for_each(|node| node.await_members(3));
+    let mut client = nodes[1].connect();
+    for number in (0..WRITES / 2).filter(|&number| acknowledged[number]) {
+        let value = client.insist(&["GET", &format!("key{number}")]);
+        assert_eq!(value, Value::from(number.to_string().as_str()), "key{number}");
+    }
+}
+
 #[test]
 fn contexts_resolve_siblings_and_pipelines_keep_their_order() {
     let scratch = Scratch::new();

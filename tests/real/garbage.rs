@@ -67,7 +67,7 @@ fn a_client_above_the_bound_is_told_so() {
 fn a_client_that_ends_its_side_still_gets_its_replies() {
     let scratch = Scratch::new();
     let ports = free_ports(2);
-    let mut node = Node::new(scratch.0.join("n"), ports[0], ports[1], &ports[1..], "");
+    let mut node = Node::new(scratch.0.join("n"), ports[0], ports[1], &ports[1..], "replication.n = 1");
     node.start();
     node.await_members(1);
     let mut stream = TcpStream::connect(node.client).expect("it listens");
