@@ -1,0 +1,3 @@
+//! Layer 5: the command lines.
+
+pub mod kvnode;

@@ -1,0 +1,137 @@
+//! The clients' port: sockets around [`Session`].
+
+use std::io;
+use std::time::Duration;
+use std::vec::Vec;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
+
+use crate::real::inbox::{Answer, Inbox};
+use crate::real::listen::Serve;
+use crate::real::resp::REQUEST_MAX;
+use crate::real::session::Session;
+
+/// How much is read at a time. The buffer grows only by what has arrived, never by what was announced.
+const READ: usize = 16 << 10;
+/// How long a client may let its replies lie. One that stopped reading would hold their memory for ever.
+const WRITE_STALL: Duration = Duration::from_secs(30);
+
+/// Serves clients.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    pub inbox: Inbox,
+    pub max: usize,
+}
+
+impl Serve for Clients {
+    fn max(&self) -> usize {
+        self.max
+    }
+
+    async fn serve(self, mut stream: TcpStream, stop: watch::Receiver<bool>) {
+        let (replies, answers) = unbounded_channel();
+        let (read, write) = stream.split();
+        let connection = Connection {
+            session: Session::new(self.inbox, replies),
+            answers,
+            read,
+            write,
+            input: Vec::new(),
+            output: Vec::new(),
+            written: 0,
+            ended: false,
+        };
+        // An error here is a client that left, or one that does not read: nothing to report and nobody to tell.
+        let _left = connection.run(stop).await;
+    }
+
+    fn refuse(&self, stream: TcpStream) {
+        let _best_effort = stream.try_write(b"-ERR max number of clients reached\r\n");
+    }
+}
+
+struct Connection<'a> {
+    session: Session,
+    answers: UnboundedReceiver<(u64, u16, Answer)>,
+    read: ReadHalf<'a>,
+    write: WriteHalf<'a>,
+    /// Read, and not yet taken by the session.
+    input: Vec<u8>,
+    /// Replies to be written, of which the first `written` bytes have been.
+    output: Vec<u8>,
+    written: usize,
+    /// The client will send nothing more.
+    ended: bool,
+}
+
+impl Connection<'_> {
+    async fn run(mut self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+        loop {
+            self.turn();
+            // A client may end its side first (`nc` does) and still wait for its replies.
+            let over = self.session.is_closing() || self.ended;
+            if over && self.session.is_idle() && self.output.is_empty() {
+                return self.write.shutdown().await;
+            }
+            // One request in full, with a header to spare, always fits: a session that waits for the rest of one is
+            // never left without room for it.
+            let room = self.input.len() < REQUEST_MAX + READ && !over;
+            self.input.reserve(if room { READ } else { 0 });
+            tokio::select! {
+                // In this order: what is finished leaves before more is taken in.
+                biased;
+                written = self.write.write(&self.output[self.written..]), if !self.output.is_empty() => {
+                    self.wrote(written?);
+                }
+                Some((seq, part, answer)) = self.answers.recv() => {
+                    self.session.answer(seq, part, answer);
+                    while let Ok((seq, part, answer)) = self.answers.try_recv() {
+                        self.session.answer(seq, part, answer);
+                    }
+                }
+                read = self.read.read_buf(&mut self.input), if room => {
+                    self.ended = read? == 0;
+                }
+                _ = stop.wait_for(|&stop| stop), if !self.session.is_closing() => self.session.close(),
+                () = tokio::time::sleep(WRITE_STALL), if !self.output.is_empty() => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+        }
+    }
+
+    /// Lets the session take what it can and give what is ready, until neither moves.
+    fn turn(&mut self) {
+        let mut used = 0;
+        loop {
+            let taken = self.session.feed(&self.input[used..], self.output.len());
+            used += taken;
+            let before = self.output.len();
+            self.session.write(&mut self.output);
+            if taken == 0 && self.output.len() == before {
+                break;
+            }
+        }
+        self.input.drain(..used);
+        if self.input.is_empty() && self.input.capacity() > 4 * READ {
+            // One large value must not cost its memory for as long as the connection lives.
+            self.input = Vec::new();
+        }
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.written += bytes;
+        assert!(self.written <= self.output.len());
+        if self.written == self.output.len() {
+            self.output.clear();
+            self.written = 0;
+            if self.output.capacity() > 4 * READ {
+                self.output = Vec::new();
+            }
+        }
+    }
+}

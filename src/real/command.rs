@@ -1,0 +1,304 @@
+//! The commands that clients may send, from words to what they mean.
+//!
+//! Plain Redis: `GET SET DEL EXISTS PING ECHO INFO`, and what clients say by way of greeting: `HELLO COMMAND CONFIG
+//! CLIENT SELECT QUIT`. Of our own, where Redis has no words for it:
+//!
+//! ```text
+//! KV.GET key [R level] [TIMEOUT ms]                                             -> [context, value...]
+//! KV.PUT key value [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]       -> [context, dot, acks]
+//! KV.DEL key [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]             -> [context, dot, acks]
+//! KV.PEEK key               what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
+//! ```
+//!
+//! A level is `one`, `quorum`, `all`, `any` or a number. A context is the binary token that an earlier reply gave; an
+//! empty one means "I have seen nothing", none at all "replace what is there". What is not understood is refused,
+//! never ignored.
+
+use std::borrow::ToOwned;
+use std::format;
+use std::string::{String, ToString};
+use std::vec;
+use std::vec::Vec;
+
+use crate::base::bytes::Bytes;
+use crate::base::time::Duration;
+use crate::node::request::{Command, Options, Request};
+use crate::quorum::tally::Level;
+use crate::real::reply::Shape;
+use crate::real::resp::{Dialect, Value};
+
+/// The longest timeout that a client may ask for.
+const TIMEOUT_MAX_MS: u64 = 60_000;
+
+/// What a connection has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Reply at once.
+    Reply(Value),
+    /// Reply and close.
+    Quit(Value),
+    /// Change the dialect, if one is given, and introduce the server.
+    Hello(Option<Dialect>),
+    /// Ask the node, all parts at once, and make one reply of the outcomes.
+    Ask {
+        requests: Vec<Request>,
+        shape: Shape,
+    },
+    Peek(Bytes),
+    Info,
+}
+
+/// The meaning of `args`, of which there is at least one.
+pub fn interpret(args: &[&[u8]]) -> Action {
+    assert!(!args.is_empty(), "empty requests are skipped");
+    // Only names are compared in capitals; a long first word is not copied to find out that it is none.
+    let name = upper(args[0].get(..16).unwrap_or(args[0]));
+    let action = match (name.as_str(), &args[1..]) {
+        ("GET", [key]) => Ok(ask(Shape::Get, vec![get(key, Options::default())])),
+        ("SET", [key, value, options @ ..]) => set(key, value, options),
+        ("DEL", keys @ [_, ..]) => Ok(ask(Shape::Del, keys.iter().map(|key| delete(key)).collect())),
+        ("EXISTS", keys @ [_, ..]) => {
+            Ok(ask(Shape::Exists, keys.iter().map(|key| get(key, Options::default())).collect()))
+        }
+        ("KV.GET", [key, options @ ..]) => kv_get(key, options),
+        ("KV.PUT", [key, value, options @ ..]) => kv_write(key, Some(value), options),
+        ("KV.DEL", [key, options @ ..]) => kv_write(key, None, options),
+        ("KV.PEEK", [key]) => Ok(Action::Peek(Bytes::new(key))),
+        ("INFO", _) => Ok(Action::Info),
+        ("PING", []) => Ok(Action::Reply(Value::Simple("PONG"))),
+        ("PING" | "ECHO", [message]) => Ok(Action::Reply(Value::Bulk(Bytes::new(message)))),
+        ("HELLO", options) => hello(options),
+        ("COMMAND", options) => Ok(Action::Reply(command(options))),
+        ("CONFIG", [verb, names @ ..]) if upper(verb) == "GET" => Ok(Action::Reply(config_get(names))),
+        ("CLIENT", [verb, _, ..]) if ["SETINFO", "SETNAME"].contains(&upper(verb).as_str()) => Ok(okay()),
+        ("SELECT", [b"0"]) => Ok(okay()),
+        ("SELECT", [_]) => Err("ERR there is one database, number 0".to_owned()),
+        ("QUIT", _) => Ok(Action::Quit(Value::Simple("OK"))),
+        // What a browser sends when a web page makes it talk to this port. Redis closes on these too.
+        ("POST" | "HOST:", _) => Ok(Action::Quit(Value::error("ERR this is not an HTTP port"))),
+        (known, _) if NAMES.contains(&known) => {
+            Err(format!("ERR wrong arguments for '{}'", known.to_ascii_lowercase()))
+        }
+        _ => Err(format!("ERR unknown command '{}'", quoted(args[0]))),
+    };
+    action.unwrap_or_else(|error| Action::Reply(Value::Error(error)))
+}
+
+/// The names above: one that is known but did not match has wrong arguments.
+const NAMES: [&str; 14] = [
+    "GET", "SET", "DEL", "EXISTS", "KV.GET", "KV.PUT", "KV.DEL", "KV.PEEK", "PING", "ECHO", "CONFIG",
+    "CLIENT", "SELECT", "HELLO",
+];
+
+fn okay() -> Action {
+    Action::Reply(Value::Simple("OK"))
+}
+
+fn ask(shape: Shape, requests: Vec<Request>) -> Action {
+    Action::Ask { requests, shape }
+}
+
+fn get(key: &[u8], options: Options) -> Request {
+    Request { key: Bytes::new(key), command: Command::Get, options }
+}
+
+fn delete(key: &[u8]) -> Request {
+    let command = Command::Delete { context: None };
+    Request { key: Bytes::new(key), command, options: Options::default() }
+}
+
+fn set(key: &[u8], value: &[u8], options: &[&[u8]]) -> Result<Action, String> {
+    if let Some(option) = options.first() {
+        return Err(format!("ERR option '{}' of SET is not supported yet", quoted(option)));
+    }
+    let command = Command::Put { value: Bytes::new(value), context: None };
+    Ok(ask(Shape::Set, vec![Request { key: Bytes::new(key), command, options: Options::default() }]))
+}
+
+fn kv_get(key: &[u8], words: &[&[u8]]) -> Result<Action, String> {
+    let mut options = Options::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match upper(word).as_str() {
+            "R" => once(&mut options.r, level(words.next())?, word)?,
+            "TIMEOUT" => once(&mut options.timeout, timeout(words.next())?, word)?,
+            _ => return Err(format!("ERR option '{}' is none of R, TIMEOUT", quoted(word))),
+        }
+    }
+    Ok(ask(Shape::KvGet, vec![get(key, options)]))
+}
+
+/// A put of `value`, or a delete if there is none.
+fn kv_write(key: &[u8], value: Option<&[u8]>, words: &[&[u8]]) -> Result<Action, String> {
+    let mut options = Options::default();
+    let mut context = None;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match upper(word).as_str() {
+            "CONTEXT" => {
+                let token = words.next().ok_or("ERR CONTEXT needs a token")?;
+                once(&mut context, Bytes::new(token), word)?;
+            }
+            "W" => once(&mut options.w, level(words.next())?, word)?,
+            "SLOPPY" => once(&mut options.sloppy, true, word)?,
+            "STRICT" => once(&mut options.sloppy, false, word)?,
+            "TIMEOUT" => once(&mut options.timeout, timeout(words.next())?, word)?,
+            _ => {
+                let allowed = "CONTEXT, W, SLOPPY, STRICT, TIMEOUT";
+                return Err(format!("ERR option '{}' is none of {allowed}", quoted(word)));
+            }
+        }
+    }
+    let command = match value {
+        Some(value) => Command::Put { value: Bytes::new(value), context },
+        None => Command::Delete { context },
+    };
+    Ok(ask(Shape::KvWrite, vec![Request { key: Bytes::new(key), command, options }]))
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, option: &[u8]) -> Result<(), String> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("ERR option '{}' contradicts an earlier one", quoted(option))),
+    }
+}
+
+fn level(word: Option<&&[u8]>) -> Result<Level, String> {
+    let word = word.ok_or("ERR a level is missing")?;
+    let text = str::from_utf8(word).unwrap_or_default().to_ascii_lowercase();
+    text.parse().map_err(|_| format!("ERR level '{}' is none of one, quorum, all, any, 1 to 7", quoted(word)))
+}
+
+fn timeout(word: Option<&&[u8]>) -> Result<Duration, String> {
+    let number = word.and_then(|word| str::from_utf8(word).ok()?.parse().ok());
+    match number {
+        Some(ms) if (1..=TIMEOUT_MAX_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
+        _ => Err(format!("ERR a timeout is 1 to {TIMEOUT_MAX_MS} milliseconds")),
+    }
+}
+
+/// `HELLO [version [SETNAME name]]`. There are no users, so `AUTH` is refused rather than believed.
+fn hello(words: &[&[u8]]) -> Result<Action, String> {
+    let (dialect, rest) = match words {
+        [] => return Ok(Action::Hello(None)),
+        [b"2", rest @ ..] => (Dialect::Resp2, rest),
+        [b"3", rest @ ..] => (Dialect::Resp3, rest),
+        _ => return Err("NOPROTO unsupported protocol version".to_owned()),
+    };
+    match rest {
+        [] => Ok(Action::Hello(Some(dialect))),
+        [verb, _] if upper(verb) == "SETNAME" => Ok(Action::Hello(Some(dialect))),
+        _ => Err("ERR HELLO takes a version and SETNAME, no AUTH".to_owned()),
+    }
+}
+
+/// `redis-cli` asks for the commands' documentation to complete what is typed, and does without.
+fn command(words: &[&[u8]]) -> Value {
+    match words.first().map(|word| upper(word)).as_deref() {
+        Some("DOCS") => Value::Map(Vec::new()),
+        Some("COUNT") => Value::Integer(NAMES.len() as i64),
+        _ => Value::Array(Vec::new()),
+    }
+}
+
+/// `redis-benchmark` asks for these two, to print them.
+fn config_get(names: &[&[u8]]) -> Value {
+    let pairs = names.iter().filter_map(|name| match upper(name).as_str() {
+        "SAVE" => Some((Value::bulk("save"), Value::bulk(""))),
+        "APPENDONLY" => Some((Value::bulk("appendonly"), Value::bulk("yes"))),
+        _ => None,
+    });
+    Value::Map(pairs.collect())
+}
+
+fn upper(word: &[u8]) -> String {
+    // Names are ASCII. What is not never equals one.
+    String::from_utf8_lossy(word).to_ascii_uppercase()
+}
+
+/// What a client typed, short and printable, to be shown to it again.
+fn quoted(word: &[u8]) -> String {
+    word.get(..32).unwrap_or(word).escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Action {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        interpret(&words)
+    }
+
+    fn error(line: &str) -> String {
+        match of(line) {
+            Action::Reply(Value::Error(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn single(line: &str) -> (Request, Shape) {
+        match of(line) {
+            Action::Ask { mut requests, shape } if requests.len() == 1 => (requests.remove(0), shape),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn plain_redis_commands_ask_with_the_nodes_defaults() {
+        let (request, shape) = single("set k v");
+        assert_eq!(shape, Shape::Set);
+        assert_eq!(request.command, Command::Put { value: Bytes::from("v"), context: None });
+        assert_eq!(request.options, Options::default());
+        assert_eq!(single("GET k").0.command, Command::Get);
+        let Action::Ask { requests, shape: Shape::Del } = of("DEL a b c") else { panic!("a delete") };
+        assert_eq!(requests.len(), 3);
+    }
+
+    #[test]
+    fn kv_commands_carry_consistency_and_context() {
+        let (get, _) = single("kv.get k r ONE timeout 250");
+        assert_eq!(get.options.r, Some(Level::One));
+        assert_eq!(get.options.timeout, Some(Duration::from_millis(250)));
+        let (put, shape) = single("KV.PUT k v CONTEXT token W 2 STRICT");
+        assert_eq!(shape, Shape::KvWrite);
+        let context = Some(Bytes::from("token"));
+        assert_eq!(put.command, Command::Put { value: Bytes::from("v"), context: context.clone() });
+        assert_eq!((put.options.w, put.options.sloppy), (Some(Level::Count(2)), Some(false)));
+        assert_eq!(single("KV.DEL k SLOPPY CONTEXT token").0.command, Command::Delete { context });
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_honoured_is_an_error() {
+        assert_eq!(error("SET k v EX 10"), "ERR option 'EX' of SET is not supported yet");
+        assert_eq!(error("KV.GET k W 2"), "ERR option 'W' is none of R, TIMEOUT");
+        assert_eq!(error("KV.GET k R most"), "ERR level 'most' is none of one, quorum, all, any, 1 to 7");
+        assert_eq!(error("KV.GET k R"), "ERR a level is missing");
+        assert_eq!(error("KV.PUT k v SLOPPY STRICT"), "ERR option 'STRICT' contradicts an earlier one");
+        assert_eq!(error("KV.PUT k v TIMEOUT 0"), "ERR a timeout is 1 to 60000 milliseconds");
+        assert_eq!(error("KV.PUT k v CONTEXT"), "ERR CONTEXT needs a token");
+        assert_eq!(error("GET"), "ERR wrong arguments for 'get'");
+        assert_eq!(error("FLUSHALL"), "ERR unknown command 'FLUSHALL'");
+        assert_eq!(error("HELLO 3 AUTH u p"), "ERR HELLO takes a version and SETNAME, no AUTH");
+        assert_eq!(error("SELECT 1"), "ERR there is one database, number 0");
+    }
+
+    #[test]
+    fn every_known_name_is_answered_with_wrong_arguments_or_better() {
+        for name in NAMES {
+            if let Action::Reply(Value::Error(error)) = of(name) {
+                assert!(error.starts_with("ERR wrong arguments"), "{name}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_greetings_of_real_clients_are_understood() {
+        assert_eq!(of("HELLO 3"), Action::Hello(Some(Dialect::Resp3)));
+        assert_eq!(of("COMMAND DOCS"), Action::Reply(Value::Map(Vec::new())));
+        assert_eq!(of("CLIENT SETINFO LIB-NAME redis-py"), okay());
+        let Action::Reply(Value::Map(pairs)) = of("CONFIG GET save") else { panic!("a map") };
+        assert_eq!(pairs.len(), 1);
+        assert!(matches!(of("POST / HTTP/1.1"), Action::Quit(Value::Error(_))));
+    }
+}

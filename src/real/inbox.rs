@@ -1,0 +1,235 @@
+//! [`Inbox`]: the one queue into the node, and the bounds that keep a flood outside.
+//!
+//! The bounds are by number and by bytes. Clients get half of the room: if they could fill all of it, the answers of
+//! peers would be dropped, requests in progress would time out, and an overload would become an outage.
+
+use std::boxed::Box;
+use std::string::String;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::base::bytes::Bytes;
+use crate::causal::siblings::Siblings;
+use crate::disk::DiskError;
+use crate::node::message::Message;
+use crate::node::request::{Command, Outcome, Rejection, Request};
+use crate::node::wire::Sender;
+use crate::storage::{JobId, JobResult, SyncTicket};
+
+/// Inputs that may wait, all kinds together.
+const EVENTS_MAX: usize = 8192;
+/// Bytes of keys, values and frames that may wait, all kinds together.
+const BYTES_MAX: usize = 64 << 20;
+/// The part of either bound that clients may fill: one half.
+const CLIENT_SHARE: usize = 2;
+
+const _: () = {
+    // The largest frame always fits into an empty inbox, and so does the largest request in the clients' share.
+    assert!(crate::base::limits::FRAME_MAX < BYTES_MAX);
+    assert!(super::resp::REQUEST_MAX < BYTES_MAX / CLIENT_SHARE);
+};
+
+/// One thing for the owner of the node to do.
+#[derive(Debug)]
+pub enum Event {
+    Peer {
+        from: Sender,
+        message: Message,
+    },
+    Client {
+        request: Request,
+        ticket: Ticket,
+    },
+    Synced {
+        ticket: SyncTicket,
+        result: Result<(), DiskError>,
+    },
+    JobDone {
+        id: JobId,
+        result: JobResult,
+    },
+    /// What the node's own disk holds of a key.
+    Peek {
+        key: Bytes,
+        ticket: Ticket,
+    },
+    /// The text of `INFO`.
+    Info {
+        ticket: Ticket,
+    },
+    /// A helper thread has panicked: the node cannot go on.
+    Died(&'static str),
+    /// Finish what is queued, close the node, end.
+    Stop,
+}
+
+/// Where an answer goes: part `part` of command `seq` of one connection.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub seq: u64,
+    pub part: u16,
+    pub replies: UnboundedSender<(u64, u16, Answer)>,
+}
+
+impl Ticket {
+    /// Delivers the answer. A connection that has gone does not hear it: its client cannot tell a lost reply from a
+    /// lost request anyway.
+    pub fn answer(self, answer: Answer) {
+        let _gone = self.replies.send((self.seq, self.part, answer));
+    }
+}
+
+/// What comes back for one part of a command.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Outcome(Outcome),
+    Peek(Box<Result<Siblings, Rejection>>),
+    Info(String),
+}
+
+/// The inbox has no room. Nothing was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+struct Queued {
+    event: Event,
+    /// What it counts against [`BYTES_MAX`]; `None` if it was let in regardless of bounds.
+    bytes: Option<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Load {
+    events: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// The sending side. Never blocks.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    queue: mpsc::Sender<Queued>,
+    load: Arc<Load>,
+}
+
+/// The owner's side.
+#[derive(Debug)]
+pub struct Outlet {
+    queue: Receiver<Queued>,
+    load: Arc<Load>,
+}
+
+/// A new, empty inbox.
+pub fn new() -> (Inbox, Outlet) {
+    let (sender, receiver) = mpsc::channel();
+    let load = Arc::new(Load::default());
+    (Inbox { queue: sender, load: load.clone() }, Outlet { queue: receiver, load })
+}
+
+impl Inbox {
+    /// Queues a frame of a peer that was `bytes` long.
+    pub fn offer_peer(&self, from: Sender, message: Message, bytes: usize) -> Result<(), Full> {
+        self.offer(Event::Peer { from, message }, bytes, 1)
+    }
+
+    /// Queues what a client asks for.
+    pub fn offer_client(&self, event: Event) -> Result<(), Full> {
+        let bytes = match &event {
+            Event::Client { request, .. } => request.key.len() + payload(&request.command),
+            Event::Peek { key, .. } => key.len(),
+            _ => 0,
+        };
+        self.offer(event, bytes, CLIENT_SHARE)
+    }
+
+    /// Queues what must not be lost: the ends of syncs and jobs, and the end of all.
+    pub fn deliver(&self, event: Event) {
+        // If the owner has ended, nobody waits for this any more.
+        let _ended = self.queue.send(Queued { event, bytes: None });
+    }
+
+    fn offer(&self, event: Event, bytes: usize, share: usize) -> Result<(), Full> {
+        // Count first, look afterwards: two senders that race for the last place may both be refused, never both
+        // let in.
+        let events = self.load.events.fetch_add(1, Ordering::Relaxed) + 1;
+        let total = self.load.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let fits = events <= EVENTS_MAX / share && total <= BYTES_MAX / share;
+        if fits && self.queue.send(Queued { event, bytes: Some(bytes) }).is_ok() {
+            return Ok(());
+        }
+        self.load.remove(bytes);
+        Err(Full)
+    }
+}
+
+impl Load {
+    fn remove(&self, bytes: usize) {
+        self.events.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Outlet {
+    /// The next event, waiting for it at most `wait` (for ever if `None`). `None` if none came.
+    pub fn take(&self, wait: Option<std::time::Duration>) -> Option<Event> {
+        let queued = match wait {
+            None => self.queue.recv().ok(),
+            Some(wait) if wait.is_zero() => self.queue.try_recv().ok(),
+            Some(wait) => self.queue.recv_timeout(wait).ok(),
+        };
+        queued.map(|queued| {
+            if let Some(bytes) = queued.bytes {
+                self.load.remove(bytes);
+            }
+            queued.event
+        })
+    }
+}
+
+fn payload(command: &Command) -> usize {
+    let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len());
+    match command {
+        Command::Get => 0,
+        Command::Put { value, context } => value.len() + len(context),
+        Command::Delete { context } => len(context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::request::Options;
+
+    fn get(replies: &UnboundedSender<(u64, u16, Answer)>) -> Event {
+        let request = Request { key: Bytes::from("key"), command: Command::Get, options: Options::default() };
+        Event::Client { request, ticket: Ticket { seq: 0, part: 0, replies: replies.clone() } }
+    }
+
+    #[test]
+    fn clients_fill_half_of_the_inbox_and_peers_the_rest() {
+        let (inbox, outlet) = new();
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        let taken = (0..EVENTS_MAX).take_while(|_| inbox.offer_client(get(&replies)).is_ok()).count();
+        assert_eq!(taken, EVENTS_MAX / 2);
+        let peer = || inbox.offer(get(&replies), 100, 1);
+        assert_eq!((0..EVENTS_MAX).take_while(|_| peer().is_ok()).count(), EVENTS_MAX / 2);
+        assert_eq!(peer(), Err(Full));
+        inbox.deliver(Event::Stop);
+
+        let drained = std::iter::from_fn(|| outlet.take(Some(std::time::Duration::ZERO))).count();
+        assert_eq!(drained, EVENTS_MAX + 1, "the end gets in although there is no room");
+        assert_eq!(inbox.offer_client(get(&replies)), Ok(()), "and there is room again");
+    }
+
+    #[test]
+    fn large_frames_are_counted_by_their_bytes() {
+        let (inbox, outlet) = new();
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        let offer = || inbox.offer(get(&replies), BYTES_MAX / 4, 1);
+        assert_eq!((0..8).filter(|_| offer().is_ok()).count(), 4);
+        outlet.take(None).expect("four are queued");
+        assert_eq!(offer(), Ok(()));
+        assert_eq!(offer(), Err(Full));
+    }
+}

@@ -1,0 +1,186 @@
+//! From outcomes to replies.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec;
+use std::vec::Vec;
+
+use crate::causal::siblings::Siblings;
+use crate::node::request::{Found, Outcome, Rejection};
+use crate::real::inbox::Answer;
+use crate::real::resp::Value;
+
+/// What a command makes of its outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The value, or nil. Of siblings the newest: the one with the largest (stamp, dot). `KV.GET` shows them all.
+    Get,
+    /// `OK`.
+    Set,
+    /// How many keys were deleted, whether or not they existed: a delete asks nobody first.
+    Del,
+    /// How many of the keys exist.
+    Exists,
+    /// The context, then every sibling.
+    KvGet,
+    /// The context, the write's dot, the number of acknowledgements.
+    KvWrite,
+    /// What one disk holds.
+    Peek,
+    /// The text of `INFO`.
+    Info,
+}
+
+/// The reply to a command of `shape` whose parts were answered by `answers`.
+pub fn reply(shape: Shape, answers: Vec<Answer>) -> Value {
+    assert!(!answers.is_empty(), "a command that asked nothing waits for nothing");
+    let parts = answers.len();
+    let mut yes = 0;
+    let mut written = 0;
+    let mut failure = None;
+    for answer in answers {
+        match answer {
+            Answer::Info(text) => return Value::bulk(&text),
+            Answer::Peek(held) => return peeked(*held),
+            Answer::Outcome(Outcome::Found { values, context }) => match shape {
+                Shape::Get => return newest(values),
+                Shape::KvGet => {
+                    let values = values.into_iter().map(|found| Value::Bulk(found.value));
+                    return Value::Array([Value::Bulk(context)].into_iter().chain(values).collect());
+                }
+                _ => yes += i64::from(!values.is_empty()),
+            },
+            Answer::Outcome(Outcome::Written { dot, acks, context }) => {
+                if shape == Shape::KvWrite {
+                    let dot = Value::bulk(&dot.to_string());
+                    return Value::Array(vec![Value::Bulk(context), dot, Value::Integer(acks.into())]);
+                }
+                (yes, written) = (yes + 1, written + 1);
+            }
+            // Of several failures the client hears the gravest: one that may have changed something.
+            Answer::Outcome(other) => match failure {
+                Some(Outcome::Unknown { .. }) => {}
+                _ => failure = Some(other),
+            },
+        }
+    }
+    match failure {
+        Some(outcome) => Value::Error(failed(&outcome, written, parts)),
+        None if shape == Shape::Set => Value::Simple("OK"),
+        None => Value::Integer(yes),
+    }
+}
+
+fn newest(values: Vec<Found>) -> Value {
+    let newest = values.into_iter().max_by_key(|found| (found.stamp, found.dot));
+    newest.map_or(Value::Null, |found| Value::Bulk(found.value))
+}
+
+/// The error of a command of which `written` of `parts` parts were applied. Once anything was, "rejected" would be a
+/// lie about the whole.
+fn failed(outcome: &Outcome, written: usize, parts: usize) -> String {
+    let error = error(outcome);
+    if written == 0 {
+        error
+    } else {
+        format!("UNKNOWN {written} of {parts} keys are done; the rest: {error}")
+    }
+}
+
+/// `REJECTED` and `OVERLOADED`: nothing was applied. `UNKNOWN`: something may have been.
+fn error(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Rejected(Rejection::Overloaded) => format!("OVERLOADED {}", Rejection::Overloaded),
+        Outcome::Rejected(rejection) => format!("REJECTED {rejection}"),
+        Outcome::Unknown { acks, needed } => {
+            format!("UNKNOWN applied by {acks} of {needed} replicas, may still be applied")
+        }
+        Outcome::Found { .. } | Outcome::Written { .. } => unreachable!("only failures come here"),
+    }
+}
+
+fn peeked(held: Result<Siblings, Rejection>) -> Value {
+    match held {
+        Err(rejection) => Value::Error(error(&Outcome::Rejected(rejection))),
+        Ok(siblings) => Value::Array(siblings.versions().iter().map(peeked_version).collect()),
+    }
+}
+
+fn peeked_version(version: &crate::causal::siblings::Version) -> Value {
+    let stamp = i64::try_from(version.stamp.0).unwrap_or(i64::MAX);
+    let value = version.value.clone().map_or(Value::Null, Value::Bulk);
+    Value::Array(vec![Value::bulk(&version.dot.to_string()), Value::Integer(stamp), value])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::bytes::Bytes;
+    use crate::base::id::NodeId;
+    use crate::base::time::WallTime;
+    use crate::causal::dot::{Actor, Dot};
+
+    fn dot(node: u64) -> Dot {
+        Dot { actor: Actor { node: NodeId(node), epoch: 0 }, counter: 1 }
+    }
+
+    fn found(values: &[(&str, u64, u64)]) -> Answer {
+        let values = values.iter().map(|&(value, stamp, node)| Found {
+            value: Bytes::from(value),
+            stamp: WallTime(stamp),
+            dot: dot(node),
+        });
+        Answer::Outcome(Outcome::Found { values: values.collect(), context: Bytes::from("token") })
+    }
+
+    fn written() -> Answer {
+        Answer::Outcome(Outcome::Written { dot: dot(1), acks: 2, context: Bytes::from("token") })
+    }
+
+    fn rejected(rejection: Rejection) -> Answer {
+        Answer::Outcome(Outcome::Rejected(rejection))
+    }
+
+    #[test]
+    fn get_gives_the_newest_sibling_and_kv_get_gives_them_all() {
+        let siblings = [("old", 1, 9), ("new", 2, 1), ("tied", 2, 3)];
+        assert_eq!(reply(Shape::Get, vec![found(&siblings)]), Value::bulk("tied"));
+        assert_eq!(reply(Shape::Get, vec![found(&[])]), Value::Null);
+        let all = ["token", "old", "new", "tied"].map(Value::bulk);
+        assert_eq!(reply(Shape::KvGet, vec![found(&siblings)]), Value::Array(all.to_vec()));
+    }
+
+    #[test]
+    fn writes_tell_what_is_known() {
+        assert_eq!(reply(Shape::Set, vec![written()]), Value::Simple("OK"));
+        let kv = vec![Value::bulk("token"), Value::bulk("n1/0:1"), Value::Integer(2)];
+        assert_eq!(reply(Shape::KvWrite, vec![written()]), Value::Array(kv));
+        let unknown = Answer::Outcome(Outcome::Unknown { acks: 1, needed: 2 });
+        let text = "UNKNOWN applied by 1 of 2 replicas, may still be applied";
+        assert_eq!(reply(Shape::Set, vec![unknown]), Value::error(text));
+        let text = "OVERLOADED too much work is waiting, try later";
+        assert_eq!(reply(Shape::KvWrite, vec![rejected(Rejection::Overloaded)]), Value::error(text));
+        let text = "REJECTED the cluster is still forming";
+        assert_eq!(reply(Shape::Get, vec![rejected(Rejection::Forming)]), Value::error(text));
+    }
+
+    #[test]
+    fn counts_are_of_what_was_found_or_deleted() {
+        assert_eq!(reply(Shape::Exists, vec![found(&[("v", 1, 1)]), found(&[])]), Value::Integer(1));
+        assert_eq!(reply(Shape::Del, vec![written(), written()]), Value::Integer(2));
+    }
+
+    #[test]
+    fn a_delete_that_was_half_done_is_not_called_rejected() {
+        let nothing = reply(Shape::Del, vec![rejected(Rejection::Stopping), rejected(Rejection::Stopping)]);
+        assert_eq!(nothing, Value::error("REJECTED the node is stopping"));
+        let half = reply(Shape::Del, vec![written(), rejected(Rejection::Stopping)]);
+        let text = "UNKNOWN 1 of 2 keys are done; the rest: REJECTED the node is stopping";
+        assert_eq!(half, Value::error(text));
+        let unknown = Answer::Outcome(Outcome::Unknown { acks: 0, needed: 2 });
+        let Value::Error(grave) = reply(Shape::Del, vec![unknown, rejected(Rejection::Stopping)]) else {
+            panic!("an error")
+        };
+        assert!(grave.starts_with("UNKNOWN"), "{grave}");
+    }
+}

@@ -1,0 +1,378 @@
+//! [`Session`]: one client connection without its socket. Bytes in, questions to the node, bytes out.
+//!
+//! Replies leave in the order of the requests, though the node answers in any order. Commands of one connection run at
+//! the same time, with one exception: a command waits for an earlier one on the same key if either of them writes.
+//! So a pipelined `SET k`, `GET k` reads its own write, as it does from Redis; a pipeline that hammers one key pays
+//! for that by going one by one.
+
+use std::collections::{HashMap, VecDeque};
+use std::format;
+use std::vec::Vec;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::base::bytes::Bytes;
+use crate::node::request::{Command, Outcome, Rejection, Request};
+use crate::real::command::{Action, interpret};
+use crate::real::inbox::{Answer, Event, Inbox, Ticket};
+use crate::real::reply::{Shape, reply};
+use crate::real::resp::{self, Dialect, Parsed, ProtocolError, Value};
+
+/// Commands, and requests to the node, that one connection may have in progress; the next one is left unread. (A
+/// `DEL` of many keys, begun below this bound, may exceed it.)
+const OPEN_MAX: usize = 128;
+/// Replies in bytes that may wait for a slow reader before its next requests are left unread.
+const OUTPUT_MAX: usize = 1 << 20;
+
+/// A connection's state.
+#[derive(Debug)]
+pub struct Session {
+    inbox: Inbox,
+    replies: UnboundedSender<(u64, u16, Answer)>,
+    dialect: Dialect,
+    /// One for each command whose reply has not left, oldest first.
+    slots: VecDeque<Slot>,
+    /// The number of the oldest slot.
+    first: u64,
+    /// Requests in progress at the node.
+    open: usize,
+    /// Keys of commands in progress, and how many writes and reads of each.
+    keys: HashMap<Bytes, Use>,
+    /// How many bytes the next request needs at least, as far as is known.
+    needed: usize,
+    /// Nothing more is read; when all replies have left, the connection closes.
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    dialect: Dialect,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Done(Value),
+    Waiting { shape: Shape, touched: Vec<(Bytes, bool)>, answers: Vec<Option<Answer>>, missing: usize },
+}
+
+#[derive(Debug, Default)]
+struct Use {
+    reads: usize,
+    writes: usize,
+}
+
+impl Session {
+    /// A new connection, which asks through `inbox` and wants its answers at `replies`.
+    pub fn new(inbox: Inbox, replies: UnboundedSender<(u64, u16, Answer)>) -> Session {
+        Session {
+            inbox,
+            replies,
+            dialect: Dialect::default(),
+            slots: VecDeque::new(),
+            first: 0,
+            open: 0,
+            keys: HashMap::new(),
+            needed: 1,
+            closing: false,
+        }
+    }
+
+    /// Takes as many requests from the front of `input` as may be begun now; the answer is how many bytes they were.
+    /// Whatever is left has to be offered again, after more input or after an answer.
+    pub fn feed(&mut self, input: &[u8], output_waiting: usize) -> usize {
+        let mut used = 0;
+        while !self.closing && self.slots.len().max(self.open) < OPEN_MAX && output_waiting < OUTPUT_MAX {
+            let rest = &input[used..];
+            if rest.len() < self.needed {
+                break;
+            }
+            match resp::parse(rest) {
+                Ok(Parsed::Incomplete { needed }) => {
+                    assert!(needed > rest.len(), "a parser that asks for nothing would never end");
+                    self.needed = needed;
+                }
+                Ok(Parsed::Request { args, used: bytes }) => {
+                    if !args.is_empty() && !self.begin(interpret(&args)) {
+                        break;
+                    }
+                    used += bytes;
+                    self.needed = 1;
+                }
+                Err(ProtocolError(why)) => {
+                    self.done(Value::Error(format!("ERR Protocol error: {why}")));
+                    self.closing = true;
+                }
+            }
+        }
+        used
+    }
+
+    /// Reads nothing more; the connection closes when what was begun has been answered.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// Whether nothing more is read.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether every reply has left. Then, what is left of the input is no whole request.
+    pub fn is_idle(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Takes an answer of the node.
+    pub fn answer(&mut self, seq: u64, part: u16, answer: Answer) {
+        let at = seq.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        let slot = at.and_then(|at| self.slots.get_mut(at)).expect("the node answers each request once");
+        let State::Waiting { shape, touched, answers, missing } = &mut slot.state else {
+            panic!("command {seq} was answered before");
+        };
+        let before = answers[usize::from(part)].replace(answer);
+        assert!(before.is_none(), "part {part} of command {seq} was answered before");
+        *missing -= 1;
+        self.open -= 1;
+        if *missing > 0 {
+            return;
+        }
+        for (key, writes) in touched {
+            release(&mut self.keys, key, *writes);
+        }
+        let answers = core::mem::take(answers).into_iter().flatten().collect();
+        slot.state = State::Done(reply(*shape, answers));
+    }
+
+    /// Appends the replies that are ready, in order, to `out`.
+    pub fn write(&mut self, out: &mut Vec<u8>) {
+        while out.len() < OUTPUT_MAX
+            && let Some(Slot { dialect, state: State::Done(value) }) = self.slots.front()
+        {
+            resp::write(value, *dialect, out);
+            self.slots.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Begins a command; false if it has to wait for an earlier one.
+    fn begin(&mut self, action: Action) -> bool {
+        match action {
+            Action::Reply(value) => self.done(value),
+            Action::Quit(value) => {
+                self.done(value);
+                self.closing = true;
+            }
+            Action::Hello(dialect) => {
+                self.dialect = dialect.unwrap_or(self.dialect);
+                self.done(hello(self.dialect));
+            }
+            Action::Info => self.wait(Shape::Info, Vec::new(), |ticket| Event::Info { ticket }),
+            Action::Peek(key) => self.wait(Shape::Peek, Vec::new(), |ticket| Event::Peek { key, ticket }),
+            Action::Ask { requests, shape } => return self.ask(requests, shape),
+        }
+        true
+    }
+
+    fn ask(&mut self, requests: Vec<Request>, shape: Shape) -> bool {
+        let touched: Vec<(Bytes, bool)> = requests.iter().map(touched).collect();
+        let conflicts = |(key, writes): &(Bytes, bool)| {
+            self.keys.get(key).is_some_and(|open| open.writes > 0 || (*writes && open.reads > 0))
+        };
+        if touched.iter().any(conflicts) {
+            return false;
+        }
+        for (key, writes) in &touched {
+            let open = self.keys.entry(key.clone()).or_default();
+            *(if *writes { &mut open.writes } else { &mut open.reads }) += 1;
+        }
+        let parts = requests.len();
+        let seq = self.push(shape, touched, parts);
+        for (part, request) in requests.into_iter().enumerate() {
+            let part = u16::try_from(part).expect("a command has at most ARGS_MAX parts");
+            self.offer(seq, part, |ticket| Event::Client { request, ticket });
+        }
+        true
+    }
+
+    fn wait(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, event: impl FnOnce(Ticket) -> Event) {
+        let seq = self.push(shape, touched, 1);
+        self.offer(seq, 0, event);
+    }
+
+    fn push(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, parts: usize) -> u64 {
+        let seq = self.first + self.slots.len() as u64;
+        let mut answers = Vec::new();
+        answers.resize_with(parts, || None);
+        let state = State::Waiting { shape, touched, answers, missing: parts };
+        self.slots.push_back(Slot { dialect: self.dialect, state });
+        self.open += parts;
+        seq
+    }
+
+    fn offer(&mut self, seq: u64, part: u16, event: impl FnOnce(Ticket) -> Event) {
+        let ticket = Ticket { seq, part, replies: self.replies.clone() };
+        if self.inbox.offer_client(event(ticket)).is_err() {
+            self.answer(seq, part, Answer::Outcome(Outcome::Rejected(Rejection::Overloaded)));
+        }
+    }
+
+    fn done(&mut self, value: Value) {
+        self.slots.push_back(Slot { dialect: self.dialect, state: State::Done(value) });
+    }
+}
+
+/// The key of `request`, and whether it writes.
+fn touched(request: &Request) -> (Bytes, bool) {
+    (request.key.clone(), request.command != Command::Get)
+}
+
+fn release(keys: &mut HashMap<Bytes, Use>, key: &Bytes, writes: bool) {
+    let open = keys.get_mut(key).expect("a key in use is counted");
+    *(if writes { &mut open.writes } else { &mut open.reads }) -= 1;
+    if open.reads == 0 && open.writes == 0 {
+        keys.remove(key);
+    }
+}
+
+fn hello(dialect: Dialect) -> Value {
+    let proto = match dialect {
+        Dialect::Resp2 => 2,
+        Dialect::Resp3 => 3,
+    };
+    let text = |key: &str, value: &str| (Value::bulk(key), Value::bulk(value));
+    let pairs = [
+        text("server", "kvnode"),
+        text("version", env!("CARGO_PKG_VERSION")),
+        (Value::bulk("proto"), Value::Integer(proto)),
+        text("mode", "standalone"),
+        text("role", "master"),
+        (Value::bulk("modules"), Value::Array(Vec::new())),
+    ];
+    Value::Map(pairs.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::real::inbox::{self, Outlet};
+    use std::string::String;
+    use std::time::Duration;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    struct Bench {
+        session: Session,
+        outlet: Outlet,
+        answers: UnboundedReceiver<(u64, u16, Answer)>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let (inbox, outlet) = inbox::new();
+            let (replies, answers) = unbounded_channel();
+            Bench { session: Session::new(inbox, replies), outlet, answers }
+        }
+
+        /// The requests that reached the node.
+        fn asked(&self) -> Vec<(Request, Ticket)> {
+            let take = || self.outlet.take(Some(Duration::ZERO));
+            let events = std::iter::from_fn(take).map(|event| match event {
+                Event::Client { request, ticket } => (request, ticket),
+                other => panic!("{other:?}"),
+            });
+            events.collect()
+        }
+
+        fn deliver(&mut self, ticket: Ticket, value: &str) {
+            let found = crate::node::request::Found {
+                value: Bytes::from(value),
+                stamp: Default::default(),
+                dot: Default::default(),
+            };
+            ticket.answer(Answer::Outcome(Outcome::Found {
+                values: [found].into(),
+                context: Bytes::default(),
+            }));
+            let (seq, part, answer) = self.answers.try_recv().expect("it was sent");
+            self.session.answer(seq, part, answer);
+        }
+
+        fn output(&mut self) -> String {
+            let mut out = Vec::new();
+            self.session.write(&mut out);
+            String::from_utf8(out).expect("tests use text")
+        }
+    }
+
+    #[test]
+    fn replies_leave_in_order_though_the_node_answers_in_any() {
+        let mut bench = Bench::new();
+        let input = b"GET a\r\nPING\r\nGET b\r\nGET un";
+        assert_eq!(bench.session.feed(input, 0), 20);
+        let mut asked = bench.asked();
+        assert_eq!(asked.len(), 2);
+        bench.deliver(asked.pop().expect("b").1, "vb");
+        assert_eq!(bench.output(), "", "the first reply is still missing");
+        bench.deliver(asked.pop().expect("a").1, "va");
+        assert_eq!(bench.output(), "$2\r\nva\r\n+PONG\r\n$2\r\nvb\r\n");
+    }
+
+    #[test]
+    fn a_read_waits_for_the_write_before_it_on_the_same_key_and_for_no_other() {
+        let mut bench = Bench::new();
+        let input = b"SET k v\r\nGET other\r\nGET k\r\n";
+        let used = bench.session.feed(input, 0);
+        assert_eq!(used, 20);
+        let mut asked = bench.asked();
+        assert_eq!(asked.len(), 2);
+        assert_eq!(bench.session.feed(&input[used..], 0), 0);
+        bench.deliver(asked.remove(0).1, "written");
+        assert_eq!(bench.session.feed(&input[used..], 0), 7);
+        assert_eq!(bench.asked().len(), 1);
+    }
+
+    #[test]
+    fn a_deep_pipeline_and_a_slow_reader_are_left_unread() {
+        let mut bench = Bench::new();
+        let input = b"GET k\r\n".repeat(OPEN_MAX + 1);
+        assert_eq!(bench.session.feed(&input, 0), input.len() - 7);
+        let one = bench.asked().remove(0).1;
+        bench.deliver(one, "v");
+        assert_eq!(bench.output(), "$1\r\nv\r\n");
+        assert_eq!(bench.session.feed(b"GET k\r\n", OUTPUT_MAX), 0);
+        assert_eq!(bench.session.feed(b"GET k\r\n", OUTPUT_MAX - 1), 7);
+    }
+
+    #[test]
+    fn a_full_inbox_answers_overloaded_at_once() {
+        let mut bench = Bench::new();
+        let (replies, _kept) = unbounded_channel();
+        let fill = || Event::Info { ticket: Ticket { seq: 0, part: 0, replies: replies.clone() } };
+        while bench.session.inbox.offer_client(fill()).is_ok() {}
+        bench.session.feed(b"DEL a b\r\n", 0);
+        assert_eq!(bench.output(), "-OVERLOADED too much work is waiting, try later\r\n");
+        assert!(bench.session.keys.is_empty());
+        assert_eq!(bench.session.open, 0);
+    }
+
+    #[test]
+    fn garbage_is_answered_and_closes_after_the_replies_before_it() {
+        let mut bench = Bench::new();
+        bench.session.feed(b"GET a\r\n*1\r\n:1\r\nPING\r\n", 0);
+        assert!(bench.session.is_closing() && !bench.session.is_idle());
+        let asked = bench.asked().remove(0).1;
+        bench.deliver(asked, "v");
+        assert_eq!(bench.output(), "$1\r\nv\r\n-ERR Protocol error: expected '$', got ':'\r\n");
+        assert!(bench.session.is_closing() && bench.session.is_idle());
+    }
+
+    #[test]
+    fn hello_changes_the_dialect_of_what_follows_only() {
+        let mut bench = Bench::new();
+        bench.session.feed(b"HELLO 3\r\nQUIT\r\nPING\r\n", 0);
+        let output = bench.output();
+        assert!(output.starts_with("%6\r\n"), "{output}");
+        assert!(output.ends_with("+OK\r\n"), "{output}");
+        assert!(bench.session.is_closing() && bench.session.is_idle());
+    }
+}

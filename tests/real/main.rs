@@ -1,0 +1,10 @@
+//! Real `kvnode` processes on loopback, talked to as a Redis client would.
+//!
+//! - `cluster`: three nodes through writes, a SIGKILL, a restart and a clean end.
+//! - `refusals`: starts that must fail, and change nothing.
+//! - `garbage`: what does not belong on either port.
+
+mod cluster;
+mod garbage;
+mod kit;
+mod refusals;
