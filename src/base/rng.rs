@@ -36,6 +36,7 @@ impl Stream {
     }
 
     /// The next 64 random bits.
+    #[expect(clippy::should_implement_trait, reason = "an endless stream is never collected or zipped")]
     pub fn next(&mut self) -> u64 {
         self.0.next_u64()
     }

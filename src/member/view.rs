@@ -219,3 +219,209 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::{Address, Zone};
+
+    const EVERY: Duration = Duration::from_secs(1);
+    const SUSPECT_AFTER: Duration = Duration::from_secs(5);
+
+    /// Some nodes and one clock for all; gossip goes where the test lets it go.
+    struct Party {
+        views: Vec<View>,
+        now: Instant,
+        rng: Stream,
+    }
+
+    fn card(node: u64, generation: u64) -> Card {
+        Card {
+            node: NodeId(node),
+            generation: Generation(generation),
+            address: Address(alloc::format!("n{node}").as_str().into()),
+            zone: Zone("z".into()),
+            capacity: 1,
+        }
+    }
+
+    impl Party {
+        /// `count` nodes that know each other.
+        fn new(count: u64) -> Party {
+            let view = |node| View::new(card(node, 1), EVERY, SUSPECT_AFTER, Instant::ZERO);
+            let views = (0..count).map(view).collect();
+            let mut party = Party { views, now: Instant::ZERO, rng: Stream::new(1, "party", 0) };
+            party.run(2, |_, _| true, |_| true);
+            party
+        }
+
+        /// Some seconds: everybody who is `awake` beats, and tells all those whom it `reaches`.
+        fn run(&mut self, secs: u64, reaches: impl Fn(usize, usize) -> bool, awake: impl Fn(usize) -> bool) {
+            for _ in 0..secs {
+                self.now += EVERY;
+                for from in (0..self.views.len()).filter(|&node| awake(node)) {
+                    self.views[from].beat(self.now);
+                    let gossip = self.views[from].gossip(&mut self.rng, 0, false);
+                    for to in (0..self.views.len()).filter(|&to| to != from && awake(to) && reaches(from, to))
+                    {
+                        self.views[to].merge(NodeId(from as u64), &gossip, self.now);
+                    }
+                }
+            }
+        }
+
+        fn down(&self, by: usize, node: u64) -> bool {
+            self.views[by].is_down(NodeId(node))
+        }
+
+        fn usable(&self, by: usize, node: u64) -> bool {
+            self.views[by].usable(NodeId(node))
+        }
+    }
+
+    #[test]
+    fn a_dead_node_is_convicted_by_all_and_comes_back() {
+        let mut party = Party::new(4);
+        party.run(8, |_, _| true, |node| node != 3);
+        assert!((0..3).all(|by| party.down(by, 3) && !party.usable(by, 3)));
+        assert!((0..3).all(|by| (0..3).all(|node| !party.down(by, node))));
+        party.run(2, |_, _| true, |_| true);
+        assert!((0..3).all(|by| !party.down(by, 3) && party.usable(by, 3)));
+    }
+
+    /// The link between 0 and 1 is broken. Each suspects the other at first, but hears of its heartbeat by way of 2.
+    #[test]
+    fn a_broken_link_convicts_nobody_while_others_see_both() {
+        let mut party = Party::new(3);
+        party.run(20, |from, to| from + to != 1, |_| true);
+        assert!((0..3).all(|by| (0..3).all(|node| !party.down(by, node))));
+    }
+
+    /// Node 0 hears nothing of 2 by itself or through 1, who is silent about 2 without suspecting it.
+    #[test]
+    fn one_observer_alone_convicts_nobody_among_three() {
+        let mut party = Party::new(3);
+        for _ in 0..20 {
+            party.now += EVERY;
+            let now = party.now;
+            party.views[0].beat(now);
+            party.views[1].beat(now);
+            let mut gossip = party.views[1].gossip(&mut party.rng, 0, false);
+            gossip.others.clear();
+            gossip.accusations.clear();
+            party.views[0].merge(NodeId(1), &gossip, now);
+        }
+        assert!(!party.usable(0, 2) && !party.down(0, 2), "suspected, but not convicted");
+    }
+
+    /// Node 1 relays what node 0 said of node 2. That is still one observer.
+    #[test]
+    fn an_echo_of_ones_own_accusation_is_not_a_second_observer() {
+        let mut party = Party::new(3);
+        for _ in 0..20 {
+            party.now += EVERY;
+            let now = party.now;
+            party.views[0].beat(now);
+            party.views[1].beat(now);
+            let said = party.views[0].gossip(&mut party.rng, 0, false).accusations;
+            let mut gossip = party.views[1].gossip(&mut party.rng, 0, false);
+            gossip.others.clear();
+            gossip.accusations = said;
+            party.views[0].merge(NodeId(1), &gossip, now);
+        }
+        assert!(!party.usable(0, 2) && !party.down(0, 2));
+    }
+
+    #[test]
+    fn the_accuseds_own_word_does_not_convict_it() {
+        let mut party = Party::new(3);
+        let accusation = |accuser| Accusation {
+            accused: NodeId(2),
+            accuser: NodeId(accuser),
+            generation: Generation(1),
+            heartbeat: u64::MAX,
+        };
+        let mut gossip = party.views[1].gossip(&mut party.rng, 0, false);
+        gossip.accusations = [accusation(1), accusation(2)].into();
+        party.views[0].merge(NodeId(1), &gossip, party.now);
+        assert!(!party.down(0, 2));
+        gossip.accusations = [accusation(1), accusation(7)].into();
+        party.views[0].merge(NodeId(1), &gossip, party.now);
+        assert!(party.down(0, 2), "two others would have");
+    }
+
+    #[test]
+    fn in_a_cluster_of_two_one_observer_is_enough() {
+        let mut party = Party::new(2);
+        party.run(8, |_, _| true, |node| node == 0);
+        assert!(party.down(0, 1));
+    }
+
+    /// Node 0 sleeps for a minute. When it wakes, everybody looks silent to it; that is its own fault.
+    #[test]
+    fn a_paused_node_does_not_convict_the_healthy() {
+        let mut party = Party::new(4);
+        party.run(60, |_, _| true, |node| node != 0);
+        party.now += EVERY;
+        let now = party.now;
+        party.views[0].beat(now);
+        assert!((1..4).all(|node| party.usable(0, node) && !party.down(0, node)));
+        party.run(1, |_, _| true, |_| true);
+        assert!((1..4).all(|by| party.usable(by, 0) && !party.down(by, 0)));
+    }
+
+    #[test]
+    fn accusations_lapse_when_nobody_renews_them() {
+        let mut party = Party::new(4);
+        party.run(8, |_, _| true, |node| node != 3);
+        assert!(party.down(0, 3));
+        // Nodes 1 and 2 vanish as well: their word against 3 grows old.
+        party.run(12, |_, _| true, |node| node == 0);
+        assert!(!party.down(0, 3) && !party.usable(0, 3));
+    }
+
+    #[test]
+    fn a_lower_generation_is_refused_and_a_higher_one_starts_anew() {
+        let mut party = Party::new(2);
+        let mut hear = |generation, heartbeat| {
+            let sender = News { card: card(1, generation), heartbeat };
+            let gossip =
+                Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
+            party.views[0].merge(NodeId(1), &gossip, Instant::ZERO)
+        };
+        assert_eq!(hear(3, 1), [Change::Joined(card(1, 3))]);
+        assert_eq!(hear(2, 1000), [Change::Refused(NodeId(1))]);
+        assert_eq!(hear(3, 2), []);
+        assert_eq!(party.views[0].generation(NodeId(1)), Some(Generation(3)));
+    }
+
+    #[test]
+    fn every_member_is_contacted_for_ever() {
+        let mut party = Party::new(4);
+        party.run(20, |_, _| true, |node| node != 3);
+        let mut rng = Stream::new(5, "targets", 0);
+        let asked = (0..20).filter(|_| party.views[0].targets(&mut rng, 2).contains(&NodeId(3))).count();
+        assert!(asked > 0);
+    }
+
+    #[test]
+    fn gossip_has_a_bound_whatever_the_size_of_the_cluster() {
+        let mut view = View::new(card(0, 1), EVERY, SUSPECT_AFTER, Instant::ZERO);
+        for node in 1..500 {
+            let sender = News { card: card(node, 1), heartbeat: 1 };
+            let gossip =
+                Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
+            view.merge(NodeId(node), &gossip, Instant::ZERO);
+        }
+        view.beat(Instant::ZERO + Duration::from_secs(2));
+        view.beat(Instant::ZERO + Duration::from_secs(6));
+        let mut rng = Stream::new(5, "gossip", 0);
+        let mut told = alloc::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let gossip = view.gossip(&mut rng, 0, true);
+            assert!(gossip.is_valid() && gossip.others.len() == NEWS_MAX);
+            told.extend(gossip.others.iter().map(|news| news.card.node));
+        }
+        assert_eq!(told.len(), 499, "in time everybody is told of");
+    }
+}

@@ -176,7 +176,7 @@ impl Node {
         for slot in slots {
             match self.store.list_slot(slot, env.disk) {
                 Ok(keys) => {
-                    listed.extend(keys.into_iter().filter(|(key, _)| exchange::within(leaves, slot, key)))
+                    listed.extend(keys.into_iter().filter(|(key, _)| exchange::within(leaves, slot, key)));
                 }
                 Err(_) => env.out.facts.push(Fact::DamageRefused),
             }

@@ -163,7 +163,17 @@ mod tests {
         for byte in frame().1 {
             text += &alloc::format!("{byte:02x}");
         }
-        assert_eq!(text, "GOLDEN");
+        assert_eq!(
+            text,
+            concat!(
+                "2e0000006b760100",
+                "0700000000000000",
+                "0300000000000000",
+                "0500000000000000",
+                "8df4842b79132796",
+                "0909036b6579",
+            )
+        );
     }
 
     #[test]

@@ -83,9 +83,9 @@ fn flip(disk: &SimDisk, history: &History, file: FileName, bit: u64, tally: &mut
     }
     let failed = history.check_damaged(&mut store);
     if failed > 0 {
-        tally.unread += 1
+        tally.unread += 1;
     } else {
-        tally.harmless += 1
+        tally.harmless += 1;
     }
     // Compactions that meet the damage must not launder it, nor stop the store.
     for n in 0..40u32 {

@@ -76,7 +76,7 @@ impl History {
         for (key, _) in &self.writes {
             match store.engine.get(key.as_bytes(), &mut store.disk) {
                 Ok(value) => {
-                    assert_eq!(value.as_deref(), model.get(key).map(|value| value.as_bytes()), "{key}")
+                    assert_eq!(value.as_deref(), model.get(key).map(std::string::String::as_bytes), "{key}");
                 }
                 Err(ReadError::Damaged { .. }) => failed += 1,
                 Err(error) => panic!("{error}"),
