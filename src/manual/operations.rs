@@ -1,1 +1,39 @@
-//! # operations
+//! # Running real nodes
+//!
+//! ## To try it
+//!
+//! ```text
+//! kvnode dev --nodes 3 [--data DIR] [--base-port 7101]
+//! ```
+//!
+//! starts nodes as processes of their own on loopback, prints ports and folders, and stops them all at Ctrl-C.
+//! Without `--data` the folder is temporary. Kill one with `kill -9`: reads and writes go on; start it again with
+//! the line that was printed: it has its data, and gets what it missed.
+//!
+//! ## One node
+//!
+//! ```text
+//! kvnode serve --config node.toml [--data DIR] [--listen-client IP:PORT] [--listen-peer IP:PORT] [--seed HOST:PORT]...
+//! ```
+//!
+//! [`crate::real::config`] is the reference of the file; `deploy/node.toml` is a commented example. A mistake in it
+//! ends the start with exit code 2 and a message that shows file, line and column and what is allowed there.
+//!
+//! *Forming a cluster.* Give every node the same `cluster` name, the same `seeds`, and `founders`: how many members
+//! found it. The node whose own address stands first in `seeds` is the founder: it waits until it sees that many
+//! members, makes the first layout of those it sees, and spreads it. Until then every request is rejected with "the
+//! cluster is still forming". A node that arrives later coordinates requests but owns no data.
+//!
+//! *Whose folder.* The first start mints an identity and writes it into the folder. A folder of another cluster,
+//! or, where `node` is configured, of another node, is refused before anything in it is touched; so is a folder
+//! that another process has open.
+//!
+//! *Stopping.* SIGTERM and SIGINT: no more connections, what is queued is finished, everything is synced, exit code
+//! 0. A node that cannot trust its disk any more (a failed write or sync) halts with exit code 1 and says why; open
+//! requests are answered `UNKNOWN`.
+//!
+//! *Logs* go to standard error; `KVNODE_LOG` sets the level (`info` by default, the syntax of tracing's
+//! `EnvFilter`).
+//!
+//! *Watching.* `INFO` on the client port: identity, members up and down, hints waiting, operations by outcome,
+//! frames dropped, and every [`crate::node::fact::Fact`] with its count.

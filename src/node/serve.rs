@@ -34,7 +34,9 @@ impl Node {
             Message::LayoutWanted => self.send_layout(node, env),
             Message::Layout(layout) => self.adopt(*layout, env),
             Message::Forward { op, hops, request } => {
-                self.begin(Asker::Peer { node, op }, hops, *request, env);
+                if self.forwards.is_new(node, op) {
+                    self.begin(Asker::Peer { node, op }, hops, *request, env);
+                }
             }
             Message::Forwarded { op, outcome } => self.forwarded(op, node, *outcome, env),
             Message::Store { op, key, siblings } => self.on_store(node, op, &key, &siblings, env),

@@ -13,6 +13,7 @@ use crate::disk::{Disk, DiskError};
 use crate::member::gossip::Card;
 use crate::member::view::View;
 use crate::node::config::{Config, ConfigError};
+use crate::node::coordinate::forward::Forwards;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::identity::{self, Identity, IdentityError};
@@ -47,6 +48,7 @@ pub struct Node {
     pub(super) store: Store,
     pub(super) hints: HintIndex,
     pub(super) ops: BTreeMap<OpId, Op>,
+    pub(super) forwards: Forwards,
     pub(super) next_op: u64,
     pub(super) timers: Timers,
     /// What to do when the log is durable up to a position; positions never fall.
@@ -183,6 +185,7 @@ impl Node {
             store,
             hints,
             ops: BTreeMap::new(),
+            forwards: Forwards::default(),
             timers,
             waiting: VecDeque::new(),
             last_stamp: WallTime::default(),

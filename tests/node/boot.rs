@@ -105,3 +105,22 @@ fn a_node_that_meets_its_own_newer_self_halts() {
     table.step(1, kvsim::node::input::Input::Peer { from: newer, message: Message::LayoutWanted });
     assert_eq!(table.halts[&1], Halt::Superseded);
 }
+
+/// The founder lost its disk, and cannot be told the layout for a while, though it hears that there is one. A second
+/// first layout, made of whoever is up, would put keys where nobody else looks for them.
+#[test]
+fn a_founder_that_lost_its_disk_founds_no_second_cluster() {
+    let mut table = Table::new(3);
+    assert_eq!(table.count(Fact::ClusterFounded), 1);
+    let config = table.crash(1);
+    table.disks.insert(1, kvsim::sim::disk::SimDisk::new());
+    table.cut.extend([(1, 2), (1, 3)]);
+    table.boot(config).expect("an empty disk is a fresh start");
+    table.advance(Duration::from_secs(10));
+    assert_eq!(table.nodes[&1].status().members.len(), 3, "it has heard of all");
+    assert_eq!(table.nodes[&1].status().layout, 0);
+    assert_eq!(table.count(Fact::ClusterFounded), 1);
+    table.heal();
+    table.advance(Duration::from_secs(10));
+    assert_eq!(table.nodes[&1].status().layout, 1);
+}

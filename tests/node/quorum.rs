@@ -103,6 +103,51 @@ fn any_node_takes_a_write_and_a_replica_coordinates_it_once() {
     assert_eq!(table.peek(replicas[0], "key").versions().len(), 1);
 }
 
+/// The network doubles frames. A forward that arrives twice is one write; coordinated twice it would be two, and the
+/// second, with the same context, a sibling of the first.
+#[test]
+fn a_doubled_forward_is_coordinated_once() {
+    let mut table = Table::new(5);
+    let (replicas, others) = table.replicas("key");
+    let (_, context) = table.get(others[0], "key");
+    table.request(others[0], put_with("key", "value", Some(context)));
+    let (from, to, forward) = table
+        .delivered
+        .iter()
+        .find(|sent| matches!(sent.2, Message::Forward { .. }))
+        .cloned()
+        .expect("it was forwarded");
+    let from = table.nodes[&from].sender();
+    table.step(to, kvsim::node::input::Input::Peer { from, message: forward });
+    table.deliver();
+    assert_eq!(table.get(replicas[0], "key").0, ["value"]);
+}
+
+/// A node asked a replica for an acknowledgement, crashed, and started again. The late acknowledgement must not count
+/// for whatever the node is doing now.
+#[test]
+fn an_acknowledgement_for_an_earlier_life_does_not_count() {
+    let mut table = Table::new(3);
+    table.partition(&[3]);
+    table.slow_disks.insert(2);
+    table.ask(1, put("before", "value"));
+    table.deliver();
+    let config = table.crash(1);
+    table.boot(config).expect("it opens again");
+    table.advance(Duration::from_secs(2));
+    table.cut.insert((1, 2));
+    let tag = table.ask(1, put("after", "value"));
+    table.deliver();
+    table.release_syncs(2, Ok(()));
+    assert!(
+        table
+            .delivered
+            .iter()
+            .any(|(from, to, m)| (*from, *to) == (2, 1) && matches!(m, Message::Stored { .. }))
+    );
+    assert!(!table.replies.contains_key(&tag), "one disk is not two");
+}
+
 #[test]
 fn a_write_without_a_reachable_quorum_is_rejected_with_nothing_applied() {
     let mut table = Table::new(5);

@@ -1,7 +1,9 @@
 //! Forwarding a write to a replica of its key. It is sent once: a second try at another replica could be a second
-//! write, so when the first does not answer in time, the fate of the write is unknown.
+//! write, so when the first does not answer in time, the fate of the write is unknown. The network may double it all
+//! the same, so the replica remembers what was forwarded to it lately ([`Forwards`]).
 
 use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
 
 use crate::base::id::{NodeId, OpId, Slot};
 use crate::base::time::Instant;
@@ -28,6 +30,32 @@ pub struct ForwardOp {
 impl ForwardOp {
     pub fn unknown(&self) -> Outcome {
         Outcome::Unknown { acks: 0, needed: self.needed }
+    }
+}
+
+/// Forwards that a node remembers. A frame that is doubled arrives twice within seconds.
+const REMEMBERED: usize = 4096;
+
+/// Which forwards have arrived lately. Coordinating one twice would make two writes of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Forwards {
+    known: BTreeSet<(NodeId, OpId)>,
+    in_order: VecDeque<(NodeId, OpId)>,
+}
+
+impl Forwards {
+    /// Whether this is the first time that this forward arrives.
+    pub fn is_new(&mut self, from: NodeId, op: OpId) -> bool {
+        if !self.known.insert((from, op)) {
+            return false;
+        }
+        self.in_order.push_back((from, op));
+        if self.in_order.len() > REMEMBERED
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
     }
 }
 
