@@ -335,7 +335,7 @@ mod tests {
     }
 
     async fn accepted(listener: &TcpListener, links: &mut Links, to: &Target) -> TcpStream {
-        loop {
+        for _ in 0..2000 {
             links.send(to, &Message::LayoutWanted);
             links.flush();
             tokio::select! {
@@ -343,6 +343,7 @@ mod tests {
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
         }
+        panic!("no connection in ten seconds");
     }
 
     /// A peer that is not there yet, comes, crashes, and comes again elsewhere.
