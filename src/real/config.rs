@@ -57,7 +57,8 @@ pub struct Problem {
     pub allowed: Option<String>,
 }
 
-/// Any value with its place. Types are checked by us, so that a wrong one is told what is allowed, as a bad value is.
+/// Any value with its place. Types are checked by us, so that a wrong one is told what is allowed, as a bad
+/// value is.
 type Field = Spanned<Value>;
 
 #[derive(Debug, Deserialize)]
@@ -198,7 +199,8 @@ fn required<T>(
     read(field.as_ref().ok_or_else(missing)?)
 }
 
-/// From the command line, or else from the file; a mistake in the file is one even if the command line decides.
+/// From the command line, or else from the file; a mistake in the file is one even if the command line
+/// decides.
 fn given<T>(
     over: Option<T>,
     field: &Option<Field>,
@@ -258,7 +260,8 @@ fn socket(field: &Field) -> Result<SocketAddr, Problem> {
     }
 }
 
-/// An IP address and a port to listen on. Port 0 is none: whoever should connect could not know which it became.
+/// An IP address and a port to listen on. Port 0 is none: whoever should connect could not know which it
+/// became.
 pub fn listen_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().filter(|address: &SocketAddr| address.port() > 0)
 }

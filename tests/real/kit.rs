@@ -31,7 +31,8 @@ impl Drop for Scratch {
     }
 }
 
-/// `count` ports that nobody uses. (Somebody could take one before the node does; the system hands out others first.)
+/// `count` ports that nobody uses. (Somebody could take one before the node does; the system hands out others
+/// first.)
 pub fn free_ports(count: usize) -> Vec<u16> {
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();

@@ -49,8 +49,8 @@ fn a_port_in_use_is_refused_before_the_folder_is_made() {
     drop(taken);
 }
 
-/// A folder is refused while its node runs, and after that to a node of another cluster or name; in no case is
-/// anything in it changed.
+/// A folder is refused while its node runs, and after that to a node of another cluster or name; in no case
+/// is anything in it changed.
 #[test]
 fn the_folder_of_another_node_is_refused_and_left_as_it_was() {
     let scratch = Scratch::new();
