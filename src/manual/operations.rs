@@ -30,7 +30,7 @@
 //!
 //! *Stopping.* SIGTERM and SIGINT: no more connections, what is queued is finished, everything is synced, exit code
 //! 0. A node that cannot trust its disk any more (a failed write or sync) halts with exit code 1 and says why; open
-//! requests are answered `UNKNOWN`.
+//!    requests are answered `UNKNOWN`.
 //!
 //! *Logs* go to standard error; `KVNODE_LOG` sets the level (`info` by default, the syntax of tracing's
 //! `EnvFilter`).

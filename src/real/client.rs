@@ -45,7 +45,8 @@ impl Serve for Clients {
             written: 0,
             ended: false,
         };
-        // An error here is a client that left, or one that does not read: nothing to report and nobody to tell.
+        // An error here is a client that left, or one that does not read: nothing to report and nobody to
+        // tell.
         let _left = connection.run(stop).await;
     }
 
@@ -77,8 +78,8 @@ impl Connection<'_> {
             if over && self.session.is_idle() && self.output.is_empty() {
                 return self.write.shutdown().await;
             }
-            // One request in full, with a header to spare, always fits: a session that waits for the rest of one is
-            // never left without room for it.
+            // One request in full, with a header to spare, always fits: a session that waits for the rest of
+            // one is never left without room for it.
             let room = self.input.len() < REQUEST_MAX + READ && !over;
             self.input.reserve(if room { READ } else { 0 });
             tokio::select! {

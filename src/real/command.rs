@@ -1,18 +1,18 @@
 //! The commands that clients may send, from words to what they mean.
 //!
-//! Plain Redis: `GET SET DEL EXISTS PING ECHO INFO`, and what clients say by way of greeting: `HELLO COMMAND CONFIG
-//! CLIENT SELECT QUIT`. Of our own, where Redis has no words for it:
+//! Plain Redis: `GET SET DEL EXISTS PING ECHO INFO`, and what clients say by way of greeting: `HELLO COMMAND
+//! CONFIG CLIENT SELECT QUIT`. Of our own, where Redis has no words for it:
 //!
 //! ```text
 //! KV.GET key [R level] [TIMEOUT ms]                                             -> [context, value...]
 //! KV.PUT key value [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]       -> [context, dot, acks]
 //! KV.DEL key [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]             -> [context, dot, acks]
-//! KV.PEEK key               what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
+//! KV.PEEK key     what this node's own disk holds                        -> [[dot, stamp, value or nil]...]
 //! ```
 //!
-//! A level is `one`, `quorum`, `all`, `any` or a number. A context is the binary token that an earlier reply gave; an
-//! empty one means "I have seen nothing", none at all "replace what is there". What is not understood is refused,
-//! never ignored.
+//! A level is `one`, `quorum`, `all`, `any` or a number. A context is the binary token that an earlier reply
+//! gave; an empty one means "I have seen nothing", none at all "replace what is there". What is not
+//! understood is refused, never ignored.
 
 use std::borrow::ToOwned;
 use std::format;

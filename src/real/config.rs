@@ -57,7 +57,8 @@ pub struct Problem {
     pub allowed: Option<String>,
 }
 
-/// Any value with its place. Types are checked by us, so that a wrong one is told what is allowed, as a bad value is.
+/// Any value with its place. Types are checked by us, so that a wrong one is told what is allowed, as a bad
+/// value is.
 type Field = Spanned<Value>;
 
 #[derive(Debug, Deserialize)]
@@ -138,13 +139,16 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     }
     set(&mut node.zone, &file.zone, |field| Ok(Zone(name(field)?.into())))?;
     set(&mut node.capacity, &file.capacity, |field| whole(field, 1..=1000))?;
-    set(&mut node.founders, &file.founders, |field| whole(field, 1..=1000))?;
     if let Some(seeds) = &file.seeds {
         node.seeds = seeds.iter().map(host).collect::<Result<_, _>>()?;
     }
     if !overrides.seeds.is_empty() {
         node.seeds = overrides.seeds.iter().map(|seed| Address(seed.as_str().into())).collect();
     }
+    // The cluster is founded by all its seeds, unless the file says otherwise: a founder that did not wait for the
+    // others would own everything alone.
+    node.founders = u16::try_from(node.seeds.len()).unwrap_or(u16::MAX);
+    set(&mut node.founders, &file.founders, |field| whole(field, 1..=1000))?;
     set(&mut node.n, &file.replication.n, |field| whole(field, 1..=N_MAX.into()))?;
     set(&mut node.r, &file.replication.r, level)?;
     set(&mut node.w, &file.replication.w, level)?;
@@ -198,7 +202,8 @@ fn required<T>(
     read(field.as_ref().ok_or_else(missing)?)
 }
 
-/// From the command line, or else from the file; a mistake in the file is one even if the command line decides.
+/// From the command line, or else from the file; a mistake in the file is one even if the command line
+/// decides.
 fn given<T>(
     over: Option<T>,
     field: &Option<Field>,
@@ -258,7 +263,8 @@ fn socket(field: &Field) -> Result<SocketAddr, Problem> {
     }
 }
 
-/// An IP address and a port to listen on. Port 0 is none: whoever should connect could not know which it became.
+/// An IP address and a port to listen on. Port 0 is none: whoever should connect could not know which it
+/// became.
 pub fn listen_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().filter(|address: &SocketAddr| address.port() > 0)
 }
@@ -357,6 +363,9 @@ mod tests {
         assert_eq!((config.client.port(), config.peer.port()), (9, 8));
         assert_eq!(config.node.address, Address("127.0.0.1:8".into()));
         assert_eq!(config.node.seeds, [Address("a:1".into())]);
+        assert_eq!(config.node.founders, 1);
+        let three = format!("{MINIMAL}seeds = ['a:1', 'b:1', 'c:1']");
+        assert_eq!(read(&three, &Overrides::default()).expect("good").node.founders, 3);
     }
 
     #[test]

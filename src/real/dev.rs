@@ -1,7 +1,8 @@
 //! A small cluster on this machine: how a newcomer tries it.
 //!
-//! Each node is a process of its own, as in earnest, so that it can be killed and started again by hand. The nodes
-//! stop when their standard input ends, which is when this process ends, however it does: none is left behind.
+//! Each node is a process of its own, as in earnest, so that it can be killed and started again by hand. The
+//! nodes stop when their standard input ends, which is when this process ends, however it does: none is left
+//! behind.
 
 use std::format;
 use std::fs::{self, File, OpenOptions};

@@ -10,14 +10,15 @@ use std::vec::Vec;
 use crate::disk::FileName;
 use crate::real::disk::RealDisk;
 
-/// What may be in a data folder besides a node's files: the lock, and what a fresh file system has at its root, where
-/// data folders are often mounted.
+/// What may be in a data folder besides a node's files: the lock, and what a fresh file system has at its
+/// root, where data folders are often mounted.
 const ALSO_OURS: [&str; 2] = ["lock", "lost+found"];
 
 /// Why a folder cannot be the data folder. Nothing in it was changed.
 #[derive(Debug)]
 pub enum FolderError {
-    /// A file that no node makes: this is some other program's folder, and a node would mix its files with theirs.
+    /// A file that no node makes: this is some other program's folder, and a node would mix its files with
+    /// theirs.
     Foreign {
         path: PathBuf,
         name: OsString,
@@ -46,8 +47,8 @@ impl fmt::Display for FolderError {
     }
 }
 
-/// Opens `path` for this process alone, making the folder if there is none. Whose data it holds is for the node to
-/// check.
+/// Opens `path` for this process alone, making the folder if there is none. Whose data it holds is for the
+/// node to check.
 pub fn open(path: &Path) -> Result<RealDisk, FolderError> {
     let failed = |error| FolderError::Io { path: path.to_path_buf(), error };
     create(path).map_err(failed)?;
@@ -64,8 +65,8 @@ pub fn open(path: &Path) -> Result<RealDisk, FolderError> {
     })
 }
 
-/// Makes the folder and those above it, each durably. A node syncs the names in its folder; if the folder's own name
-/// were lost with the power, all that the node acknowledged would be gone with it.
+/// Makes the folder and those above it, each durably. A node syncs the names in its folder; if the folder's
+/// own name were lost with the power, all that the node acknowledged would be gone with it.
 fn create(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();

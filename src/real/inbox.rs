@@ -1,7 +1,8 @@
 //! [`Inbox`]: the one queue into the node, and the bounds that keep a flood outside.
 //!
-//! The bounds are by number and by bytes. Clients get half of the room: if they could fill all of it, the answers of
-//! peers would be dropped, requests in progress would time out, and an overload would become an outage.
+//! The bounds are by number and by bytes. Clients get half of the room: if they could fill all of it, the
+//! answers of peers would be dropped, requests in progress would time out, and an overload would become an
+//! outage.
 
 use std::boxed::Box;
 use std::string::String;
@@ -27,7 +28,8 @@ const BYTES_MAX: usize = 64 << 20;
 const CLIENT_SHARE: usize = 2;
 
 const _: () = {
-    // The largest frame always fits into an empty inbox, and so does the largest request in the clients' share.
+    // The largest frame always fits into an empty inbox, and so does the largest request in the clients'
+    // share.
     assert!(crate::base::limits::FRAME_MAX < BYTES_MAX);
     assert!(super::resp::REQUEST_MAX < BYTES_MAX / CLIENT_SHARE);
 };
@@ -75,8 +77,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Delivers the answer. A connection that has gone does not hear it: its client cannot tell a lost reply from a
-    /// lost request anyway.
+    /// Delivers the answer. A connection that has gone does not hear it: its client cannot tell a lost reply
+    /// from a lost request anyway.
     pub fn answer(self, answer: Answer) {
         let _gone = self.replies.send((self.seq, self.part, answer));
     }
@@ -150,8 +152,8 @@ impl Inbox {
     }
 
     fn offer(&self, event: Event, bytes: usize, share: usize) -> Result<(), Full> {
-        // Count first, look afterwards: two senders that race for the last place may both be refused, never both
-        // let in.
+        // Count first, look afterwards: two senders that race for the last place may both be refused, never
+        // both let in.
         let events = self.load.events.fetch_add(1, Ordering::Relaxed) + 1;
         let total = self.load.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let fits = events <= EVENTS_MAX / share && total <= BYTES_MAX / share;

@@ -13,8 +13,8 @@ use crate::storage::{Job, JobId, JobResult, Progress};
 
 /// Two, so that a flush need not wait behind a long compaction.
 const THREADS: usize = 2;
-/// Bytes that a job may read or write in one slice. Only the simulator needs slices (it crashes between them); here
-/// they cost nothing.
+/// Bytes that a job may read or write in one slice. Only the simulator needs slices (it crashes between
+/// them); here they cost nothing.
 const SLICE: u32 = 256 << 10;
 
 /// Starts the threads. They end when the sender is dropped.

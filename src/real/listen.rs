@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-/// How long to wait after a failed accept. The usual reason is that the process has no file descriptors left; asking
-/// again at once would only burn a core until a connection ends.
+/// How long to wait after a failed accept. The usual reason is that the process has no file descriptors left;
+/// asking again at once would only burn a core until a connection ends.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a connection may be idle before the system asks its other end whether it is there.
@@ -54,8 +54,8 @@ pub trait Serve: Clone + Send + 'static {
     fn refuse(&self, stream: TcpStream);
 }
 
-/// Requests and replies are small, and wait for each other: Nagle's algorithm would delay them. And a peer or client
-/// that vanished without a word must not keep its place for ever.
+/// Requests and replies are small, and wait for each other: Nagle's algorithm would delay them. And a peer or
+/// client that vanished without a word must not keep its place for ever.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))

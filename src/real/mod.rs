@@ -1,7 +1,8 @@
 //! Layer 4: the real driver. The same core as in the simulator, over TCP with files and fsync.
 //!
-//! One thread ([`owner`]) owns the node and its disk handle; nothing else touches them, so the core runs here as it
-//! does in the simulator, one input after the other. Everything else brings inputs or carries effects away:
+//! One thread ([`owner`]) owns the node and its disk handle; nothing else touches them, so the core runs here
+//! as it does in the simulator, one input after the other. Everything else brings inputs or carries effects
+//! away:
 //!
 //! ```text
 //! clients --RESP--> client + session --+                  +--> peer::Link --frames--> peers
@@ -10,9 +11,9 @@
 //!                                      +<-- Synced, JobDone -------------------------+
 //! ```
 //!
-//! Every queue has a bound, and says what happens at it: clients are told `-OVERLOADED`, frames of peers are dropped
-//! (the core expects nothing of the network). Only the ends of syncs and jobs always get in, and of those the core
-//! has few in flight.
+//! Every queue has a bound, and says what happens at it: clients are told `-OVERLOADED`, frames of peers are
+//! dropped (the core expects nothing of the network). Only the ends of syncs and jobs always get in, and of
+//! those the core has few in flight.
 
 pub mod client;
 pub mod clock;

@@ -54,7 +54,7 @@ impl fmt::Display for Ended {
             Ended::Stopped => f.write_str("stopped"),
             Ended::Halted(Halt::Storage(error)) => write!(
                 f,
-                "the disk failed ({error}), so it is not known what is durable; start again to recover from what is"
+                "the disk failed ({error}), and what is durable is not known; start again to recover what is"
             ),
             Ended::Halted(Halt::Superseded) => {
                 f.write_str("another process runs as this node, with a newer generation")
@@ -135,8 +135,8 @@ impl Owner {
         self.drain()
     }
 
-    /// Does what the node asked for. Of a step that halts only the replies leave: they say what is known to clients
-    /// that would otherwise wait for their own timeout.
+    /// Does what the node asked for. Of a step that halts only the replies leave: they say what is known to
+    /// clients that would otherwise wait for their own timeout.
     fn drain(&mut self) -> Option<Ended> {
         self.drain_replies();
         if let Some(halt) = self.out.halt {

@@ -1,9 +1,10 @@
 //! Frames between nodes over TCP: a connection for each direction, opened by the side that sends.
 //!
-//! The core expects nothing of the network, so this promises nothing: a frame that finds no room, no address or no
-//! connection is dropped, and counted. What matters is that frames do not arrive *late*: what waited for a connection
-//! that could not be made is dropped with the attempt, and a connection on which nothing is acknowledged for
-//! [`SILENCE`] is given up, for after a long partition TCP would keep it waiting up to two minutes more.
+//! The core expects nothing of the network, so this promises nothing: a frame that finds no room, no address
+//! or no connection is dropped. What matters is that frames do not arrive *late*: what waited
+//! for a connection that could not be made is dropped with the attempt, and a connection on which nothing is
+//! acknowledged for [`SILENCE`] is given up, for after a long partition TCP would keep it waiting up to two
+//! minutes more.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -82,8 +83,8 @@ impl Queue {
         self.frames().is_empty()
     }
 
-    /// Waits until there are frames, and takes them all. Their place takes `spare`, so that two buffers serve a link
-    /// for as long as it is not flooded.
+    /// Waits until there are frames, and takes them all. Their place takes `spare`, so that two buffers serve
+    /// a link for as long as it is not flooded.
     async fn take(&self, mut spare: Vec<u8>) -> Vec<u8> {
         spare.clear();
         spare.shrink_to(SPARE_MAX);
@@ -144,7 +145,8 @@ impl Links {
         true
     }
 
-    /// Wakes the links that have frames. Called once for a batch of inputs, so that their frames leave in one write.
+    /// Wakes the links that have frames. Called once for a batch of inputs, so that their frames leave in one
+    /// write.
     pub fn flush(&mut self) {
         self.fresh.drain(..).for_each(|queue| queue.filled.notify_one());
     }
@@ -191,8 +193,8 @@ async fn connect(address: &Address) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Writes `frames` and then whatever comes, until the connection ends. Our peers never answer on it, so that reading
-/// from it tells only, and at once, that the peer has closed it.
+/// Writes `frames` and then whatever comes, until the connection ends. Our peers never answer on it, so that
+/// reading from it tells only, and at once, that the peer has closed it.
 async fn carry(mut stream: TcpStream, mut frames: Vec<u8>, queue: &Queue) -> io::Result<()> {
     let (mut read, mut write) = stream.split();
     let mut closed = [0u8; 1];
@@ -335,7 +337,7 @@ mod tests {
     }
 
     async fn accepted(listener: &TcpListener, links: &mut Links, to: &Target) -> TcpStream {
-        loop {
+        for _ in 0..2000 {
             links.send(to, &Message::LayoutWanted);
             links.flush();
             tokio::select! {
@@ -343,6 +345,7 @@ mod tests {
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
         }
+        panic!("no connection in ten seconds");
     }
 
     /// A peer that is not there yet, comes, crashes, and comes again elsewhere.

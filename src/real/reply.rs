@@ -13,7 +13,8 @@ use crate::real::resp::Value;
 /// What a command makes of its outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// The value, or nil. Of siblings the newest: the one with the largest (stamp, dot). `KV.GET` shows them all.
+    /// The value, or nil. Of siblings the newest: the one with the largest (stamp, dot). `KV.GET` shows them
+    /// all.
     Get,
     /// `OK`.
     Set,
@@ -76,8 +77,8 @@ fn newest(values: Vec<Found>) -> Value {
     newest.map_or(Value::Null, |found| Value::Bulk(found.value))
 }
 
-/// The error of a command of which `written` of `parts` parts were applied. Once anything was, "rejected" would be a
-/// lie about the whole.
+/// The error of a command of which `written` of `parts` parts were applied. Once anything was, "rejected"
+/// would be a lie about the whole.
 fn failed(outcome: &Outcome, written: usize, parts: usize) -> String {
     let error = error(outcome);
     if written == 0 {

@@ -1,8 +1,9 @@
 //! RESP, the protocol of Redis: a parser of requests and a writer of replies, both over plain buffers.
 //!
-//! Requests are arrays of bulk strings (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`) or, from people and `redis-benchmark`,
-//! inline: one line of words. Nothing nests, so there is no recursion to overflow, and nothing is allocated because of a
-//! length that was only announced. Replies are RESP2 until the client asks for RESP3 by `HELLO 3`.
+//! Requests are arrays of bulk strings (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`) or, from people and
+//! `redis-benchmark`, inline: one line of words. Nothing nests, so there is no recursion to overflow, and
+//! nothing is allocated because of a length that was only announced. Replies are RESP2 until the client asks
+//! for RESP3 by `HELLO 3`.
 //!
 //! Source: the Redis serialization protocol specification (RESP2 and RESP3).
 
@@ -16,8 +17,8 @@ use crate::base::limits::VALUE_MAX;
 
 /// Arguments of one request, the command's name included.
 pub const ARGS_MAX: usize = 1024;
-/// The longest argument, in bytes. Above any value and context token that the node takes, so that one somewhat too
-/// long is rejected with a reason and does not cost the connection.
+/// The longest argument, in bytes. Above any value and context token that the node takes, so that one
+/// somewhat too long is rejected with a reason and does not cost the connection.
 pub const BULK_MAX: usize = 1 << 20;
 /// The longest request, in bytes: one value, one context token, and room for the rest.
 pub const REQUEST_MAX: usize = 2 * BULK_MAX + (64 << 10);
@@ -80,8 +81,8 @@ fn parse_array(input: &[u8]) -> Result<Parsed<'_>, ProtocolError> {
     Ok(Parsed::Request { args, used: at })
 }
 
-/// The number on the line at `at` that begins with `sigil`, and where the next line begins; `None` while the line has
-/// no end yet.
+/// The number on the line at `at` that begins with `sigil`, and where the next line begins; `None` while the
+/// line has no end yet.
 fn header(input: &[u8], at: usize, sigil: u8) -> Result<Option<(i64, usize)>, ProtocolError> {
     let Some(line) = input.get(at..).filter(|line| !line.is_empty()) else { return Ok(None) };
     if line[0] != sigil {
@@ -165,8 +166,8 @@ impl Value {
 pub fn write(value: &Value, dialect: Dialect, out: &mut Vec<u8>) {
     match value {
         Value::Simple(text) => line(b'+', text, out),
-        // What a client typed may stand in an error. A line end in it would end the reply early, and the rest would
-        // be taken for the next one.
+        // What a client typed may stand in an error. A line end in it would end the reply early, and the rest
+        // would be taken for the next one.
         Value::Error(text) => line(b'-', &text.replace(char::is_control, " "), out),
         Value::Integer(number) => line(b':', &number.to_string(), out),
         Value::Bulk(bytes) => {

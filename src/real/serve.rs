@@ -1,4 +1,5 @@
-//! One node, from its configuration to its end: ports, folder, threads, and the order in which they come and go.
+//! One node, from its configuration to its end: ports, folder, threads, and the order in which they come and
+//! go.
 
 use std::boxed::Box;
 use std::collections::HashMap;
@@ -66,8 +67,8 @@ impl From<io::Error> for ServeError {
 
 /// Runs a node until `stop` is done, then stops it cleanly.
 ///
-/// Ports are taken before the folder is looked at, the folder is claimed before a file in it is opened, and whose data
-/// it holds is checked before anything in it is changed: a start that fails leaves all as it was.
+/// Ports are taken before the folder is looked at, the folder is claimed before a file in it is opened, and
+/// whose data it holds is checked before anything in it is changed: a start that fails leaves all as it was.
 pub fn run<S: Future<Output = ()>>(config: &NodeConfig, stop: impl FnOnce() -> S) -> Result<(), ServeError> {
     let clients = listen::bind("clients", config.client).map_err(ServeError::Bind)?;
     let peers = listen::bind("peers", config.peer).map_err(ServeError::Bind)?;

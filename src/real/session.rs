@@ -1,9 +1,9 @@
 //! [`Session`]: one client connection without its socket. Bytes in, questions to the node, bytes out.
 //!
-//! Replies leave in the order of the requests, though the node answers in any order. Commands of one connection run at
-//! the same time, with one exception: a command waits for an earlier one on the same key if either of them writes.
-//! So a pipelined `SET k`, `GET k` reads its own write, as it does from Redis; a pipeline that hammers one key pays
-//! for that by going one by one.
+//! Replies leave in the order of the requests, though the node answers in any order. Commands of one
+//! connection run at the same time, with one exception: a command waits for an earlier one on the same key if
+//! either of them writes. So a pipelined `SET k`, `GET k` reads its own write, as it does from Redis; a
+//! pipeline that hammers one key pays for that by going one by one.
 
 use std::collections::{HashMap, VecDeque};
 use std::format;
@@ -18,8 +18,8 @@ use crate::real::inbox::{Answer, Event, Inbox, Ticket};
 use crate::real::reply::{Shape, reply};
 use crate::real::resp::{self, Dialect, Parsed, ProtocolError, Value};
 
-/// Commands, and requests to the node, that one connection may have in progress; the next one is left unread. (A
-/// `DEL` of many keys, begun below this bound, may exceed it.)
+/// Commands, and requests to the node, that one connection may have in progress; the next one is left unread.
+/// (A `DEL` of many keys, begun below this bound, may exceed it.)
 const OPEN_MAX: usize = 128;
 /// Replies in bytes that may wait for a slow reader before its next requests are left unread.
 const OUTPUT_MAX: usize = 1 << 20;
@@ -78,8 +78,8 @@ impl Session {
         }
     }
 
-    /// Takes as many requests from the front of `input` as may be begun now; the answer is how many bytes they were.
-    /// Whatever is left has to be offered again, after more input or after an answer.
+    /// Takes as many requests from the front of `input` as may be begun now; the answer is how many bytes
+    /// they were. Whatever is left has to be offered again, after more input or after an answer.
     pub fn feed(&mut self, input: &[u8], output_waiting: usize) -> usize {
         let mut used = 0;
         while !self.closing && self.slots.len().max(self.open) < OPEN_MAX && output_waiting < OUTPUT_MAX {

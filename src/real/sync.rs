@@ -1,7 +1,7 @@
 //! The sync thread: does the fsyncs that the node asks for, one after the other, while the node goes on.
 //!
-//! One thread is enough: the core keeps one sync of the log in flight and lets the next cover all that gathered
-//! meanwhile (group commit). A second thread would only make two flushes wait for one device.
+//! One thread is enough: the core keeps one sync of the log in flight and lets the next cover all that
+//! gathered meanwhile (group commit). A second thread would only make two flushes wait for one device.
 
 use std::io;
 use std::sync::mpsc::{self, Sender};

@@ -22,8 +22,8 @@ fn held(client: &mut Client, key: &str) -> Vec<Value> {
     versions.iter().map(value).collect()
 }
 
-/// The whole life of a small cluster: it forms, serves through any node, goes on without one that was killed, and
-/// brings that one up to date when it comes back.
+/// The whole life of a small cluster: it forms, serves through any node, goes on without one that was killed,
+/// and brings that one up to date when it comes back.
 #[test]
 fn three_nodes_survive_a_kill_and_heal_the_one_that_returns() {
     let scratch = Scratch::new();
@@ -63,7 +63,8 @@ fn three_nodes_survive_a_kill_and_heal_the_one_that_returns() {
     assert!(nodes[2].info("fact_recovered") > 0);
 }
 
-/// The power fails everywhere at once, in the middle of a load. Whatever was acknowledged is there afterwards.
+/// All processes die at once, in the middle of a load. Whatever was acknowledged is there afterwards. (A kill
+/// leaves the kernel's cache, so this tests recovery and not the syncs; the simulator tests those.)
 #[test]
 fn acknowledged_writes_survive_the_kill_of_all_nodes() {
     const WRITES: usize = 300;

@@ -31,7 +31,8 @@ impl Drop for Scratch {
     }
 }
 
-/// `count` ports that nobody uses. (Somebody could take one before the node does; the system hands out others first.)
+/// `count` ports that nobody uses. (Somebody could take one before the node does; the system hands out others
+/// first.)
 pub fn free_ports(count: usize) -> Vec<u16> {
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
@@ -137,10 +138,18 @@ pub fn kvnode(args: &[&str]) -> Command {
     command
 }
 
-/// Runs `kvnode` with the configuration of `node` to its end.
-pub fn run(node: &Node) -> Output {
+/// Runs `kvnode` with the configuration of `node`, which it must refuse.
+pub fn refused(node: &Node) -> Output {
     let config = node.folder.join("node.toml");
-    kvnode(&["serve", "--config"]).arg(config).output().expect("kvnode starts")
+    let mut process = kvnode(&["serve", "--config"]).arg(config).spawn().expect("kvnode starts");
+    let deadline = Instant::now() + PATIENCE;
+    while process.try_wait().expect("our child").is_none() {
+        if Instant::now() > deadline {
+            let _ends = process.kill();
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    process.wait_with_output().expect("its output")
 }
 
 /// How `process` ends, which it must.

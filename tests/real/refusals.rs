@@ -2,7 +2,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Output;
 
-use crate::kit::{Node, Scratch, contents, free_ports, kvnode, run};
+use crate::kit::{Node, Scratch, contents, free_ports, kvnode, refused};
 
 fn failed(output: &Output, code: i32) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -43,14 +43,14 @@ fn a_port_in_use_is_refused_before_the_folder_is_made() {
     let scratch = Scratch::new();
     let node = alone(&scratch, "n", "");
     let taken = TcpListener::bind(node.peer).expect("it is free");
-    let text = failed(&run(&node), 1);
+    let text = failed(&refused(&node), 1);
     assert!(text.contains("cannot listen for peers") && text.contains("in use"), "{text}");
     assert!(!node.data().exists());
     drop(taken);
 }
 
-/// A folder is refused while its node runs, and after that to a node of another cluster or name; in no case is
-/// anything in it changed.
+/// A folder is refused while its node runs, and after that to a node of another cluster or name; in no case
+/// is anything in it changed.
 #[test]
 fn the_folder_of_another_node_is_refused_and_left_as_it_was() {
     let scratch = Scratch::new();
@@ -67,15 +67,15 @@ fn the_folder_of_another_node_is_refused_and_left_as_it_was() {
         fs::write(&path, config.replace(text.0, text.1)).expect("it is ours");
         node
     };
-    let text = failed(&run(&on_its_data("second", ("", ""))), 1);
+    let text = failed(&refused(&on_its_data("second", ("", ""))), 1);
     assert!(text.contains("another process that is running"), "{text}");
 
     assert_eq!(owner.terminate().code(), Some(0));
     let before = contents(&data);
-    let text = failed(&run(&on_its_data("stranger", ("'test'", "'other'"))), 1);
+    let text = failed(&refused(&on_its_data("stranger", ("'test'", "'other'"))), 1);
     assert!(text.contains("another cluster"), "{text}");
     assert_eq!(contents(&data), before);
-    let text = failed(&run(&on_its_data("imposter", ("cluster", "node = 'n7'\ncluster"))), 1);
+    let text = failed(&refused(&on_its_data("imposter", ("cluster", "node = 'n7'\ncluster"))), 1);
     assert!(text.contains("another node"), "{text}");
     assert_eq!(contents(&data), before);
 }
@@ -87,7 +87,7 @@ fn a_folder_with_other_files_is_refused() {
     fs::create_dir(node.data()).expect("a new folder");
     fs::write(node.data().join("thesis.tex"), "years of work").expect("a new file");
     let before = contents(&node.data());
-    let text = failed(&run(&node), 1);
+    let text = failed(&refused(&node), 1);
     assert!(text.contains("it holds thesis.tex"), "{text}");
     assert_eq!(contents(&node.data()), before);
 }
