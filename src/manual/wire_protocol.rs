@@ -10,9 +10,9 @@
 //!
 //! ## For clients
 //!
-//! RESP2 and, after `HELLO 3`, RESP3, with inline commands and pipelining. Plain `GET`, `SET`, `DEL`, `EXISTS`, `PING`,
-//! `ECHO` and `INFO` work with any Redis client; the greetings of clients (`HELLO`, `COMMAND`, `CONFIG GET`, `CLIENT`,
-//! `SELECT 0`, `QUIT`) are answered. What Redis has no words for:
+//! RESP2 and, after `HELLO 3`, RESP3, with inline commands and pipelining. Plain `GET`, `SET`, `DEL`, `EXISTS`,
+//! `PING`, `ECHO` and `INFO` work with any Redis client; the greetings of clients (`HELLO`, `COMMAND`, `CONFIG
+//! GET`, `CLIENT`, `SELECT 0`, `QUIT`) are answered. What Redis has no words for:
 //!
 //! ```text
 //! KV.GET key [R level] [TIMEOUT ms]                                        -> [context, value...]
@@ -21,12 +21,13 @@
 //! KV.PEEK key          what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
 //! ```
 //!
-//! A level is `one`, `quorum`, `all`, `any` (writes only) or a number. Plain `GET` of a key with siblings gives the one
-//! with the highest stamp; `KV.GET` gives them all. A plain `SET` replaces what its coordinator holds.
+//! A level is `one`, `quorum`, `all`, `any` (writes only) or a number. Plain `GET` of a key with siblings gives the
+//! one with the highest stamp; `KV.GET` gives them all. A plain `SET` replaces what its coordinator holds.
 //!
-//! Errors begin with a word that a program can tell apart: `-REJECTED` (nothing was applied), `-UNKNOWN` (it may have
-//! been applied, with the acknowledgements that are known), `-OVERLOADED` (too much is waiting, nothing was applied),
-//! `-ERR` (the command is not understood, or an option of it not supported: it is refused, never ignored).
+//! Errors begin with a word that a program can tell apart: `-REJECTED` (nothing was applied), `-UNKNOWN` (it may
+//! have been applied, with the acknowledgements that are known), `-OVERLOADED` (too much is waiting, nothing was
+//! applied), `-ERR` (the command is not understood, or an option of it not supported: it is refused, never
+//! ignored).
 //!
-//! Bounds: 1,024 connections by default, one request at most what a key and a value may have, and so many requests of one
-//! connection in flight; beyond that the connection is read no further until answers have gone out.
+//! Bounds: 1,024 connections by default, one request at most what a key and a value may have, and so many requests
+//! of one connection in flight; beyond that the connection is read no further until answers have gone out.
