@@ -7,7 +7,11 @@ extern crate std;
 
 pub mod base;
 pub mod causal;
+#[cfg(all(feature = "sim", feature = "real"))]
+pub mod cli;
 pub mod disk;
 pub mod node;
 pub mod quorum;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod storage;

@@ -1,11 +1,12 @@
 //! What a driver feeds into a node.
 
-use crate::base::id::{ClientTag, NodeId};
+use crate::base::id::ClientTag;
 use crate::base::time::Now;
 use crate::disk::{Disk, DiskError};
 use crate::node::message::Message;
 use crate::node::outbox::Outbox;
 use crate::node::request::Request;
+use crate::node::wire::Sender;
 use crate::storage::engine::SyncTicket;
 use crate::storage::job::{JobId, JobResult};
 
@@ -15,7 +16,7 @@ pub enum Input {
     /// The time that `next_wake` named has come. Harmless at any other time.
     Wake,
     /// A frame of a peer, already checked and decoded by `wire::decode`.
-    Peer { from: NodeId, message: Message },
+    Peer { from: Sender, message: Message },
     /// A client's request. The reply will carry `tag`; tags of open requests must be distinct.
     Client { tag: ClientTag, request: Request },
     /// A sync that the outbox asked for has ended.

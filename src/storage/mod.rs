@@ -1,2 +1,4 @@
 pub mod engine;
 pub mod job;
+pub use engine::{SyncRequest, SyncTicket};
+pub use job::{Job, JobError, JobId, JobOutput, JobResult, Progress};

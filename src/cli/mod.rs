@@ -1,0 +1,4 @@
+//! Layer 5: the command lines.
+
+pub mod kvsim;
+pub mod problem;
