@@ -1,0 +1,58 @@
+//! `kvsim run`: one scenario, one seed.
+
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::string::String;
+use std::time::Instant as RealInstant;
+use std::{format, print, println};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Run, load};
+use crate::sim::history;
+use crate::sim::report::{Setting, json, text};
+use crate::sim::run::{self, Ended};
+use crate::sim::scenario::Scenario;
+
+pub(super) fn run(typed: &Run) -> Result<u8, String> {
+    let scenario = load::scenario(&typed.scenario)?;
+    let bar = progress_bar(&scenario);
+    let began = RealInstant::now();
+    let ended = run::run(scenario, typed.seed, typed.check_determinism, &mut |world| {
+        bar.set_position(world.now().0 / 1_000_000);
+    });
+    let wall_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    bar.finish_and_clear();
+    let setting = Setting { replay: load::replay_line(&typed.scenario, typed.seed), wall_ns };
+    if let Some(folder) = &typed.out {
+        write(folder, &ended, &setting).map_err(|error| format!("kvsim: {}: {error}", folder.display()))?;
+    }
+    if typed.json {
+        println!("{}", json::render(&ended, &setting));
+    } else {
+        print!("{}", text::render(&ended, &setting));
+    }
+    Ok(ended.verdict.exit_code())
+}
+
+/// Shown on a terminal only, and on standard error, so that no output is ever mixed with it.
+fn progress_bar(scenario: &Scenario) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} ms simulated, {elapsed}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(scenario.duration.as_millis()).with_style(style).with_message(scenario.name.clone())
+}
+
+fn write(folder: &Path, ended: &Ended, setting: &Setting) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("run.json"), json::render(ended, setting) + "\n")?;
+    fs::write(folder.join("report.txt"), text::render(ended, setting))?;
+    let mut lines = BufWriter::new(fs::File::create(folder.join("history.jsonl"))?);
+    for operation in ended.world.history() {
+        writeln!(lines, "{}", history::to_line(operation))?;
+    }
+    lines.flush()
+}

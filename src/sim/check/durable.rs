@@ -1,0 +1,161 @@
+//! Durability: no acknowledged write is lost.
+//!
+//! An acknowledged write may be gone in the end only if something replaced it that could know it. So for each of them
+//! the replicas' clock must cover its dot, and its version must stand there, unless another write of the key
+//!
+//! - carried a context that covers the dot, or
+//! - carried no context, and so replaced what its coordinator held: then its answer's context covers the dot, or there
+//!   was no answer and nobody can tell.
+//!
+//! Clocks are exact sets of writes, so "covers" errs to neither side. And no two writes of a key have the same dot.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::format;
+use std::vec::Vec;
+
+use super::{Check, Findings};
+use crate::base::bytes::Bytes;
+use crate::base::id::ClusterId;
+use crate::causal::clock::Clock;
+use crate::causal::context;
+use crate::causal::dot::Dot;
+use crate::causal::siblings::Siblings;
+use crate::sim::history::{Class, End, Operation};
+use crate::sim::probe::Probe;
+
+pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe) -> Check {
+    let mut findings = Findings::default();
+    let mut by_key: BTreeMap<&Bytes, Vec<&Operation>> = BTreeMap::new();
+    for write in history.iter().filter(|operation| operation.is_write()) {
+        by_key.entry(&write.key).or_default().push(write);
+    }
+    let mut acknowledged = 0;
+    for (key, writes) in by_key {
+        let held = probe.keys.get(key).map(|key| key.merged()).unwrap_or_default();
+        acknowledged += check_key(cluster, key, &writes, &held, &mut findings);
+    }
+    findings
+        .conclude("durable", format!("{acknowledged} acknowledged writes, all there or knowingly replaced"))
+}
+
+/// Checks the writes of one key against what its replicas know together. The answer is how many were acknowledged.
+fn check_key(
+    cluster: ClusterId,
+    key: &Bytes,
+    writes: &[&Operation],
+    held: &Siblings,
+    findings: &mut Findings,
+) -> u64 {
+    let mut acknowledged = 0;
+    let mut dots = BTreeSet::new();
+    let mut known = None;
+    for &write in writes {
+        let End::Written { dot, .. } = write.result else { continue };
+        acknowledged += 1;
+        if !dots.insert(dot) {
+            findings.add(|| format!("{write}: its dot {dot} is another write's"));
+        }
+        if !held.clock().covers(dot) {
+            findings.add(|| format!("{write}: lost, no replica knows {dot}"));
+        } else if !held.holds(dot) {
+            let known = known.get_or_insert_with(|| Known::of(cluster, key, writes));
+            if !known.to_another(dot) {
+                findings.add(|| format!("{write}: lost, no write that replaced it could know {dot}"));
+            }
+        }
+    }
+    acknowledged
+}
+
+/// What the writes of a key could know when they replaced what was there.
+struct Known {
+    /// By context.
+    told: Clock,
+    /// By what their coordinators held: the write's dot, and its answer's context.
+    found: Vec<(Dot, Clock)>,
+    /// A write without a context whose answer nobody saw may have replaced anything.
+    anything: bool,
+}
+
+impl Known {
+    fn of(cluster: ClusterId, key: &Bytes, writes: &[&Operation]) -> Known {
+        let mut known = Known { told: Clock::EMPTY, found: Vec::new(), anything: false };
+        let open = |token: &Bytes| context::open(cluster, key, token).unwrap_or_default();
+        for write in writes.iter().filter(|write| write.class() != Class::Rejected) {
+            match (&write.context, &write.result) {
+                (Some(token), _) => known.told.join(&open(token)),
+                (None, End::Written { dot, context, .. }) => known.found.push((*dot, open(context))),
+                (None, _) => known.anything = true,
+            }
+        }
+        known
+    }
+
+    fn to_another(&self, dot: Dot) -> bool {
+        self.anything
+            || self.told.covers(dot)
+            || self.found.iter().any(|(own, seen)| *own != dot && seen.covers(dot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::check::sample::{CLUSTER, Sample};
+    use crate::sim::history::Kind;
+
+    fn checked(sample: &Sample) -> Check {
+        check(CLUSTER, &sample.history, &sample.probe())
+    }
+
+    #[test]
+    fn a_write_that_stands_or_was_knowingly_replaced_is_not_lost() {
+        let mut sample = Sample::default();
+        let context = sample.write(Kind::Put, Some(&Clock::EMPTY));
+        sample.write(Kind::Put, Some(&context));
+        sample.write(Kind::Put, None);
+        sample.write(Kind::Put, Some(&Clock::EMPTY));
+        assert_eq!(sample.held.versions().len(), 2);
+        let check = checked(&sample);
+        assert!(check.ok, "{check:?}");
+    }
+
+    #[test]
+    fn a_write_that_no_replica_knows_is_lost() {
+        let mut sample = Sample::default();
+        let before = sample.held.clone();
+        sample.write(Kind::Put, None);
+        sample.held = before;
+        let check = checked(&sample);
+        assert!(!check.ok && check.detail.contains("no replica knows"), "{check:?}");
+    }
+
+    #[test]
+    fn a_write_whose_dot_is_covered_but_whose_version_vanished_is_lost() {
+        let mut sample = Sample::default();
+        let first = sample.write(Kind::Put, Some(&Clock::EMPTY));
+        // The store drops the first version, though the client that wrote the second had seen nothing.
+        sample.write(Kind::Put, Some(&Clock::EMPTY));
+        assert!(checked(&sample).ok);
+        sample.replace_held(&first);
+        let check = checked(&sample);
+        assert!(!check.ok && check.detail.contains("could know"), "{check:?}");
+    }
+
+    #[test]
+    fn a_dot_that_was_given_twice_is_found() {
+        let mut sample = Sample::default();
+        sample.write(Kind::Put, None);
+        sample.history.push(sample.history[0].clone());
+        assert!(!checked(&sample).ok);
+    }
+
+    #[test]
+    fn a_blind_write_does_not_excuse_its_own_loss() {
+        let mut sample = Sample::default();
+        let context = sample.write(Kind::Put, None);
+        sample.replace_held(&context);
+        let check = checked(&sample);
+        assert!(!check.ok, "{check:?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Provenance: a value that is read, or held in the end, was written by somebody, under that key, before that; and not
+//! by a put that was rejected, because "rejected" says that nothing was applied.
+
+use std::collections::BTreeMap;
+use std::format;
+use std::string::String;
+
+use super::{Check, Findings};
+use crate::base::bytes::Bytes;
+use crate::base::time::Instant;
+use crate::sim::history::{Class, End, Operation};
+use crate::sim::probe::Probe;
+
+/// Checks what was read.
+pub fn check(history: &[Operation]) -> Check {
+    let puts = puts(history);
+    let mut findings = Findings::default();
+    let mut values = 0;
+    for read in history {
+        let (End::Found { values: found, .. }, Some(end)) = (&read.result, read.end) else { continue };
+        for value in found {
+            values += 1;
+            if let Some(wrong) = wrong(&puts, &read.key, value, end) {
+                findings.add(|| format!("{read} found {}, {wrong}", value.escape_ascii()));
+            }
+        }
+    }
+    findings.conclude("provenance", format!("{values} values that were read, all written by somebody"))
+}
+
+/// Checks what is held in the end.
+pub fn held(history: &[Operation], probe: &Probe) -> Check {
+    let puts = puts(history);
+    let mut findings = Findings::default();
+    let mut values = 0;
+    for (name, key) in &probe.keys {
+        let held = key.merged();
+        for value in held.versions().iter().filter_map(|version| version.value.as_ref()) {
+            values += 1;
+            if let Some(wrong) = wrong(&puts, name, value, Instant(u64::MAX)) {
+                let (name, value) = (name.escape_ascii(), value.escape_ascii());
+                findings.add(|| format!("{name} holds {value}, {wrong}"));
+            }
+        }
+    }
+    findings.conclude("held", format!("{values} values in the end, all written by somebody"))
+}
+
+fn puts(history: &[Operation]) -> BTreeMap<&Bytes, &Operation> {
+    history.iter().filter_map(|operation| Some((operation.value.as_ref()?, operation))).collect()
+}
+
+fn wrong(puts: &BTreeMap<&Bytes, &Operation>, key: &Bytes, value: &Bytes, end: Instant) -> Option<String> {
+    match puts.get(value) {
+        None => Some("which nobody wrote".into()),
+        Some(put) if put.key != *key => Some(format!("which is of another key: {put}")),
+        Some(put) if put.start > end => Some(format!("which was written only later: {put}")),
+        Some(put) if put.class() == Class::Rejected => Some(format!("which was rejected: {put}")),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::check::sample::Sample;
+    use crate::sim::history::Kind;
+
+    fn sample() -> Sample {
+        let mut sample = Sample::default();
+        sample.write(Kind::Put, None);
+        sample.read();
+        sample
+    }
+
+    fn broken(how: impl FnOnce(&mut [Operation])) -> Check {
+        let mut sample = sample();
+        how(&mut sample.history);
+        check(&sample.history)
+    }
+
+    #[test]
+    fn what_was_put_may_be_read_and_held() {
+        let sample = sample();
+        assert!(check(&sample.history).ok);
+        assert!(held(&sample.history, &sample.probe()).ok);
+    }
+
+    #[test]
+    fn a_value_out_of_thin_air_is_found_however_it_came() {
+        for (check, told) in [
+            (broken(|ops| ops[0].value = Some(Bytes::from("other"))), "nobody wrote"),
+            (broken(|ops| ops[0].key = Bytes::from("other")), "another key"),
+            (broken(|ops| ops[0].start = Instant(1000)), "only later"),
+            (broken(|ops| ops[0].result = End::Rejected(None)), "was rejected"),
+        ] {
+            assert!(!check.ok && check.detail.contains(told), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_held_value_that_nobody_wrote_is_found() {
+        let mut sample = sample();
+        let probe = sample.probe();
+        sample.history.clear();
+        assert!(!held(&sample.history, &probe).ok);
+    }
+}

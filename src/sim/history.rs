@@ -1,0 +1,305 @@
+//! The history: every operation of every client, as the client saw it.
+//!
+//! As a file it is JSON lines, one operation each, in the order in which they began:
+//!
+//! ```text
+//! {"client":3,"op":"put","key":"k17","value":"c3-9","context":"01…","node":2,"start_ns":…,"end_ns":…,
+//!  "outcome":"ok","values":[],"context_out":"01…","dot":{"node":2,"epoch":0,"counter":5},"acks":2}
+//! ```
+//!
+//! `context` and `context_out` are tokens in hexadecimal; `context` is null for a request without one. `end_ns` is null
+//! if the client never learned how the operation ended. `outcome` is `ok`, `rejected` or `unknown`.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::bytes::Bytes;
+use crate::base::id::NodeId;
+use crate::base::time::Instant;
+use crate::causal::dot::{Actor, Dot};
+use crate::node::request::{Outcome, Rejection};
+
+/// What an operation asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Get,
+    Put,
+    #[serde(rename = "del")]
+    Delete,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Get, Kind::Put, Kind::Delete];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Get => "get",
+            Kind::Put => "put",
+            Kind::Delete => "del",
+        }
+    }
+}
+
+/// What the client knows of the operation's end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    Found {
+        values: Vec<Bytes>,
+        context: Bytes,
+    },
+    Written {
+        dot: Dot,
+        acks: u8,
+        context: Bytes,
+    },
+    /// Nothing was applied. `None`: the node did not take the connection.
+    Rejected(Option<Rejection>),
+    /// May have been applied, and the node said so.
+    Unknown,
+    /// No answer: may have been applied.
+    Silence,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> End {
+        match outcome {
+            Outcome::Found { values, context } => {
+                End::Found { values: values.into_iter().map(|found| found.value).collect(), context }
+            }
+            Outcome::Written { dot, acks, context } => End::Written { dot, acks, context },
+            Outcome::Rejected(why) => End::Rejected(Some(why)),
+            Outcome::Unknown { .. } => End::Unknown,
+        }
+    }
+}
+
+/// The three classes that a client must tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    Ok,
+    Rejected,
+    Unknown,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Operation {
+    pub client: u32,
+    pub kind: Kind,
+    pub key: Bytes,
+    /// What a put wrote.
+    pub value: Option<Bytes>,
+    pub context: Option<Bytes>,
+    /// The coordinator's number, as in its name.
+    pub node: u32,
+    pub start: Instant,
+    pub end: Option<Instant>,
+    pub result: End,
+}
+
+impl Operation {
+    pub fn class(&self) -> Class {
+        match self.result {
+            End::Found { .. } | End::Written { .. } => Class::Ok,
+            End::Rejected(_) => Class::Rejected,
+            End::Unknown | End::Silence => Class::Unknown,
+        }
+    }
+
+    pub fn is_write(&self) -> bool {
+        self.kind != Kind::Get
+    }
+}
+
+/// For messages: `put k17 by c3 at 12.5s`.
+impl core::fmt::Display for Operation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let key = self.key.escape_ascii();
+        write!(f, "{} {key} by c{} through n{} at {}", self.kind.name(), self.client, self.node, self.start)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    client: u32,
+    op: Kind,
+    key: String,
+    value: Option<String>,
+    context: Option<String>,
+    node: u32,
+    start_ns: u64,
+    end_ns: Option<u64>,
+    outcome: Class,
+    #[serde(default)]
+    values: Vec<String>,
+    #[serde(default)]
+    context_out: Option<String>,
+    #[serde(default)]
+    dot: Option<LineDot>,
+    #[serde(default)]
+    acks: u8,
+    /// Why it was rejected. For readers; not read back.
+    #[serde(default, skip_deserializing)]
+    why: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineDot {
+    node: u64,
+    epoch: u64,
+    counter: u64,
+}
+
+/// The operation as a line of JSON, without the line break.
+pub fn to_line(operation: &Operation) -> String {
+    let mut line = Line {
+        client: operation.client,
+        op: operation.kind,
+        key: text(&operation.key),
+        value: operation.value.as_deref().map(text),
+        context: operation.context.as_deref().map(hex),
+        node: operation.node,
+        start_ns: operation.start.0,
+        end_ns: operation.end.map(|end| end.0),
+        outcome: operation.class(),
+        values: Vec::new(),
+        context_out: None,
+        dot: None,
+        acks: 0,
+        why: None,
+    };
+    match &operation.result {
+        End::Found { values, context } => {
+            line.values = values.iter().map(|value| text(value)).collect();
+            line.context_out = Some(hex(context));
+        }
+        End::Written { dot, acks, context } => {
+            line.context_out = Some(hex(context));
+            line.dot = Some(LineDot { node: dot.actor.node.0, epoch: dot.actor.epoch, counter: dot.counter });
+            line.acks = *acks;
+        }
+        End::Rejected(why) => {
+            line.why = Some(why.map_or_else(|| "connection refused".into(), |why| why.to_string()));
+        }
+        End::Unknown | End::Silence => {}
+    }
+    serde_json::to_string(&line).expect("a line has no map with keys that are not text")
+}
+
+/// The operation in a line of JSON. The reason for a rejection is not read back.
+pub fn from_line(line: &str) -> Result<Operation, String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let context_out = line.context_out.as_deref().map(unhex).transpose()?;
+    let result = match (line.outcome, line.op, context_out, line.dot) {
+        (Class::Ok, Kind::Get, Some(context), _) => End::Found {
+            values: line.values.iter().map(|value| Bytes::from(value.as_str())).collect(),
+            context,
+        },
+        (Class::Ok, Kind::Put | Kind::Delete, Some(context), Some(dot)) => {
+            let actor = Actor { node: NodeId(dot.node), epoch: dot.epoch };
+            End::Written { dot: Dot { actor, counter: dot.counter }, acks: line.acks, context }
+        }
+        (Class::Ok, Kind::Get, ..) => return Err("an answered get has a context_out".into()),
+        (Class::Ok, ..) => return Err("an acknowledged write has a context_out and a dot".into()),
+        (Class::Rejected, ..) => End::Rejected(None),
+        (Class::Unknown, ..) if line.end_ns.is_some() => End::Unknown,
+        (Class::Unknown, ..) => End::Silence,
+    };
+    if line.end_ns.is_some_and(|end| end < line.start_ns) {
+        return Err("it ends before it starts".into());
+    }
+    if line.outcome == Class::Ok && line.end_ns.is_none() {
+        return Err("an operation whose outcome is ok has an end_ns".into());
+    }
+    if (line.op == Kind::Put) != line.value.is_some() {
+        return Err("a put, and nothing else, has a value".into());
+    }
+    Ok(Operation {
+        client: line.client,
+        kind: line.op,
+        key: Bytes::from(line.key.as_str()),
+        value: line.value.as_deref().map(Bytes::from),
+        context: line.context.as_deref().map(unhex).transpose()?,
+        node: line.node,
+        start: Instant(line.start_ns),
+        end: line.end_ns.map(Instant),
+        result,
+    })
+}
+
+/// Keys and values of simulations are ASCII; others keep their identity as escapes.
+fn text(bytes: &[u8]) -> String {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Result<Bytes, String> {
+    let malformed = || format!("\"{text}\" is not hexadecimal");
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) || !text.len().is_multiple_of(2) {
+        return Err(malformed());
+    }
+    let bytes: Result<Vec<u8>, _> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16)).collect();
+    bytes.map(Bytes::from).map_err(|_| malformed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    fn operation(kind: Kind, result: End) -> Operation {
+        let end = (result != End::Silence).then_some(Instant(9));
+        let value = (kind == Kind::Put).then(|| Bytes::from("v"));
+        let (key, context) = (Bytes::from("k"), Some(Bytes::new(&[1, 255])));
+        Operation { client: 3, kind, key, value, context, node: 2, start: Instant(5), end, result }
+    }
+
+    #[test]
+    fn every_kind_of_operation_reads_back_from_its_line() {
+        let dot = Dot { actor: Actor { node: NodeId(2), epoch: u64::MAX }, counter: 5 };
+        let context = Bytes::new(&[0, 16]);
+        for (kind, result) in [
+            (
+                Kind::Get,
+                End::Found { values: vec![Bytes::from("a"), Bytes::from("b")], context: context.clone() },
+            ),
+            (Kind::Put, End::Written { dot, acks: 2, context }),
+            (Kind::Put, End::Rejected(None)),
+            (Kind::Delete, End::Unknown),
+            (Kind::Delete, End::Silence),
+        ] {
+            let operation = operation(kind, result);
+            assert_eq!(from_line(&to_line(&operation)), Ok(operation));
+        }
+    }
+
+    #[test]
+    fn a_line_that_contradicts_itself_is_refused() {
+        let good = to_line(&operation(Kind::Put, End::Unknown));
+        assert!(from_line(&good).is_ok());
+        for (from, to) in [
+            ("\"start_ns\":5", "\"start_ns\":10"),
+            ("\"unknown\"", "\"ok\""),
+            ("\"value\":\"v\"", "\"value\":null"),
+            ("01ff", "01f"),
+            ("01ff", "+1ff"),
+            ("\"put\"", "\"incr\""),
+        ] {
+            let bad = good.replace(from, to);
+            assert_ne!(bad, good);
+            assert!(from_line(&bad).is_err(), "{bad}");
+        }
+    }
+}

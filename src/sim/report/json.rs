@@ -1,0 +1,106 @@
+//! The report for tools: one JSON object. Fields are only ever added.
+
+use std::collections::BTreeMap;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use serde::Serialize;
+
+use super::Setting;
+use super::stats::{self, Classes};
+use crate::sim::run::Ended;
+
+#[derive(Serialize)]
+struct Object<'a> {
+    scenario: &'a str,
+    seed: u64,
+    verdict: &'static str,
+    reasons: &'a [String],
+    trace_hash: String,
+    state_hash: String,
+    events: u64,
+    messages: u64,
+    sim_ns: u64,
+    wall_ns: u64,
+    nodes: u64,
+    ops: Ops,
+    latency_ns: BTreeMap<&'static str, Latency>,
+    faults: Vec<Fault>,
+    facts: BTreeMap<&'static str, u64>,
+    checks: Vec<Check<'a>>,
+    replay: &'a str,
+}
+
+#[derive(Serialize)]
+struct Ops {
+    ok: u64,
+    rejected: u64,
+    unknown: u64,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: u64,
+    p90: u64,
+    p99: u64,
+    p999: u64,
+    max: u64,
+}
+
+#[derive(Serialize)]
+struct Fault {
+    kind: &'static str,
+    attempted: u64,
+    effective: u64,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    name: &'static str,
+    ok: bool,
+    detail: &'a str,
+}
+
+/// A hash as all reports print it.
+pub fn hash(hash: u64) -> String {
+    format!("{hash:016x}")
+}
+
+/// The object, on several lines.
+pub fn render(ended: &Ended, setting: &Setting) -> String {
+    let world = &ended.world;
+    let Classes { ok, rejected, unknown } = Classes::of(world.history());
+    let latency = |latency: stats::Latency| {
+        let stats::Latency { p50, p90, p99, p999, max } = latency;
+        Latency { p50, p90, p99, p999, max }
+    };
+    let kinds = stats::by_kind(world);
+    let object = Object {
+        scenario: &world.scenario().name,
+        seed: ended.seed,
+        verdict: ended.verdict.name(),
+        reasons: &ended.reasons,
+        trace_hash: hash(world.trace_hash()),
+        state_hash: hash(ended.state_hash),
+        events: world.events(),
+        messages: world.network().counts().offered,
+        sim_ns: world.now().0,
+        wall_ns: setting.wall_ns,
+        nodes: world.scenario().nodes.len() as u64,
+        ops: Ops { ok, rejected, unknown },
+        latency_ns: kinds.iter().filter_map(|of| Some((of.kind.name(), latency(of.latency?)))).collect(),
+        faults: stats::faults(world)
+            .into_iter()
+            .map(|stats::FaultCount { kind, attempted, effective }| Fault { kind, attempted, effective })
+            .collect(),
+        facts: world.facts().filter(|fact| fact.1 > 0).map(|(fact, count)| (fact.name(), count)).collect(),
+        checks: ended
+            .checks
+            .iter()
+            .map(|check| Check { name: check.name, ok: check.ok, detail: &check.detail })
+            .collect(),
+        replay: &setting.replay,
+    };
+    serde_json::to_string_pretty(&object).expect("its maps have text for keys")
+}

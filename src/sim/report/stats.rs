@@ -1,0 +1,166 @@
+//! The figures of a run, taken from its history.
+
+use std::vec::Vec;
+
+use hdrhistogram::Histogram;
+
+use crate::base::time::Instant;
+use crate::sim::fault::Action;
+use crate::sim::history::{Class, Kind, Operation};
+use crate::sim::world::World;
+
+/// Operations by what their clients know of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Classes {
+    pub ok: u64,
+    pub rejected: u64,
+    pub unknown: u64,
+}
+
+impl Classes {
+    pub fn of<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Classes {
+        let mut classes = Classes::default();
+        for operation in operations {
+            match operation.class() {
+                Class::Ok => classes.ok += 1,
+                Class::Rejected => classes.rejected += 1,
+                Class::Unknown => classes.unknown += 1,
+            }
+        }
+        classes
+    }
+
+    pub fn total(&self) -> u64 {
+        self.ok + self.rejected + self.unknown
+    }
+
+    /// The share of operations that succeeded, in hundredths of a percent; `None` if there were none.
+    pub fn availability(&self) -> Option<u64> {
+        (self.ok * 10_000).checked_div(self.total())
+    }
+}
+
+/// Latencies in nanoseconds. Percentiles are exact to three digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
+}
+
+impl Latency {
+    /// Of the operations that succeeded; `None` if there were none.
+    pub fn of<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Option<Latency> {
+        let mut histogram = Histogram::<u64>::new(3).expect("3 digits are possible");
+        let mut max = 0;
+        for operation in operations {
+            if let (Class::Ok, Some(end)) = (operation.class(), operation.end) {
+                let span = end.since(operation.start).as_nanos();
+                histogram.saturating_record(span);
+                max = max.max(span);
+            }
+        }
+        let at = |quantile| histogram.value_at_quantile(quantile).min(max);
+        (!histogram.is_empty()).then(|| Latency {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max,
+        })
+    }
+}
+
+/// One kind of operation.
+#[derive(Clone, Copy, Debug)]
+pub struct OfKind {
+    pub kind: Kind,
+    pub classes: Classes,
+    pub latency: Option<Latency>,
+    /// Before, during and after the first partition, by the start of the operation.
+    pub phases: Option<[Classes; 3]>,
+}
+
+pub fn by_kind(world: &World) -> Vec<OfKind> {
+    let window = partition(world);
+    let of_kind = |kind: Kind| {
+        let all = || world.history().iter().filter(move |operation| operation.kind == kind);
+        let phases = window.map(|(from, to)| {
+            [
+                Classes::of(all().filter(|operation| operation.start < from)),
+                Classes::of(all().filter(|operation| operation.start >= from && operation.start < to)),
+                Classes::of(all().filter(|operation| operation.start >= to)),
+            ]
+        });
+        OfKind { kind, classes: Classes::of(all()), latency: Latency::of(all()), phases }
+    };
+    Kind::ALL.into_iter().map(of_kind).collect()
+}
+
+/// When the first partition began and ended.
+pub fn partition(world: &World) -> Option<(Instant, Instant)> {
+    let effects = world.scenario().faults.iter().zip(world.effects());
+    let mut partitions = effects.filter(|(fault, _)| matches!(fault.action, Action::Partition { .. }));
+    partitions.find_map(|(_, effect)| Some((effect.began?, effect.ended?)))
+}
+
+/// What all faults of one kind did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultCount {
+    pub kind: &'static str,
+    pub attempted: u64,
+    pub effective: u64,
+}
+
+/// By kind, and only kinds that the scenario declares.
+pub fn faults(world: &World) -> Vec<FaultCount> {
+    let scenario = world.scenario();
+    let mut counts: Vec<FaultCount> = Vec::new();
+    for (fault, effect) in scenario.faults.iter().zip(world.effects()) {
+        let kind = fault.action.kind();
+        let at = counts.iter().position(|count| count.kind == kind).unwrap_or_else(|| {
+            counts.push(FaultCount { kind, attempted: 0, effective: 0 });
+            counts.len() - 1
+        });
+        counts[at].attempted += u64::from(effect.began.is_some());
+        counts[at].effective += u64::from(effect.effective);
+    }
+    let network = world.network().counts();
+    for (kind, rate, effective) in [
+        ("loss", scenario.network.loss, network.lost),
+        ("duplication", scenario.network.duplication, network.duplicated),
+    ] {
+        if rate.0 > 0 {
+            counts.push(FaultCount { kind, attempted: network.offered, effective });
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::check::sample::Sample;
+
+    #[test]
+    fn availability_is_the_share_that_succeeded() {
+        let classes = Classes { ok: 2, rejected: 1, unknown: 0 };
+        assert_eq!(classes.availability(), Some(6666));
+        assert_eq!(Classes::default().availability(), None);
+    }
+
+    #[test]
+    fn only_successes_have_a_latency() {
+        let mut sample = Sample::default();
+        assert_eq!(Latency::of(&sample.history), None);
+        for _ in 0..100 {
+            sample.read();
+        }
+        sample.history[7].end = Some(sample.history[7].start + crate::base::time::Duration(1000));
+        sample.history[8].end = None;
+        let latency = Latency::of(&sample.history).expect("some");
+        assert_eq!((latency.p50, latency.p90, latency.max), (5, 5, 1000));
+    }
+}

@@ -1,0 +1,207 @@
+//! The report for people.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::stats::{self, Classes, OfKind};
+use super::{Setting, json, picture};
+use crate::base::rng::Ppm;
+use crate::base::time::Duration;
+use crate::sim::run::Ended;
+use crate::sim::verdict::Verdict;
+use crate::sim::world::World;
+
+/// The whole report, with a line break at its end.
+pub fn render(ended: &Ended, setting: &Setting) -> String {
+    let world = &ended.world;
+    let mut text = format!("scenario {}, seed {}\n", world.scenario().name, ended.seed);
+    let mut section = |title: &str, body: &str| {
+        text.push_str(&format!("\n{title}\n"));
+        body.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+    };
+    section("OPTIONS", &options(world));
+    section("TIMELINE", &picture::draw(world));
+    section("OPERATIONS", &operations(world));
+    section("FAULTS", &faults(world));
+    section("FACTS", &facts(world));
+    section("CHECKS", &checks(ended));
+    section("HASHES", &hashes(ended));
+    section("SPEED", &speed(world, setting));
+    section("REPLAY", &setting.replay);
+    text.push_str(&format!("\n{}\n", verdict(ended)));
+    text
+}
+
+/// The verdict on one line, with its reasons.
+pub fn verdict(ended: &Ended) -> String {
+    let name = ended.verdict.name().to_uppercase();
+    match ended.verdict {
+        Verdict::Pass => name,
+        _ => format!("{name}: {}", ended.reasons.join("; ")),
+    }
+}
+
+/// What was decided before the run: by the scenario, by default, or by the seed.
+fn options(world: &World) -> String {
+    let scenario = world.scenario();
+    let node = &scenario.nodes[0];
+    let (network, disk, clients) = (&scenario.network, &scenario.disk, &scenario.clients);
+    let mix = &clients.mix;
+    let mut lines = std::vec![
+        format!(
+            "cluster   {} nodes, N={} R={} W={}, {} quorums",
+            scenario.nodes.len(),
+            node.n,
+            node.r,
+            node.w,
+            if node.sloppy { "sloppy" } else { "strict" }
+        ),
+        format!("run       {}, then up to {} to recover", scenario.duration, scenario.settle),
+        format!(
+            "network   {} to {} per frame, {} of them ten times as long; {} lost, {} doubled",
+            network.latency_min,
+            network.latency_max,
+            percent(network.tail),
+            percent(network.loss),
+            percent(network.duplication)
+        ),
+        format!(
+            "disk      {} to {} per sync, {} of them twenty times as long",
+            disk.sync_min,
+            disk.sync_max,
+            percent(disk.slow)
+        ),
+        format!(
+            "clients   {} from {}, {} keys, values of {} to {} bytes, thinking {} to {}",
+            clients.count,
+            clients.start,
+            clients.keys,
+            clients.value_min,
+            clients.value_max,
+            clients.think_min,
+            clients.think_max
+        ),
+        format!(
+            "mix       {} get, {} update, {} put, {} add, {} delete",
+            mix.get, mix.update, mix.put, mix.add, mix.delete
+        ),
+    ];
+    for (number, host) in world.hosts.iter().enumerate() {
+        lines.push(format!(
+            "drawn     n{}: {} per step, wall clock {} off, monotonic clock {:+} ppm",
+            number + 1,
+            host.cpu(),
+            signed(host.clock.wall_offset()),
+            host.clock.mono_drift()
+        ));
+    }
+    lines.join("\n")
+}
+
+fn operations(world: &World) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "", "ok", "rejected", "unknown", "p50", "p90", "p99", "p99.9", "max", "before", "during", "after",
+    ]);
+    for OfKind { kind, classes, latency, phases } in stats::by_kind(world) {
+        let mut cells = std::vec![kind.name().to_string()];
+        cells.extend([classes.ok, classes.rejected, classes.unknown].map(|count| count.to_string()));
+        match latency {
+            Some(of) => {
+                cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(|n| Duration(n).to_string()))
+            }
+            None => cells.extend([const { "-" }; 5].map(String::from)),
+        }
+        match phases {
+            Some(phases) => cells.extend(phases.iter().map(available)),
+            None => cells.extend([const { "-" }; 3].map(String::from)),
+        }
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let note = "latency of what succeeded; the share that succeeded before, during and after the partition";
+    format!("{}\n({note})", table.trim_fmt())
+}
+
+fn available(classes: &Classes) -> String {
+    classes.availability().map_or_else(|| "-".into(), |share| format!("{}.{:02}%", share / 100, share % 100))
+}
+
+fn faults(world: &World) -> String {
+    let lines: Vec<String> = stats::faults(world)
+        .into_iter()
+        .map(|count| {
+            format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective)
+        })
+        .collect();
+    if lines.is_empty() { "none declared".into() } else { lines.join("\n") }
+}
+
+fn facts(world: &World) -> String {
+    let (reached, missed): (Vec<_>, Vec<_>) = world.facts().partition(|(_, count)| *count > 0);
+    let mut lines: Vec<String> =
+        reached.iter().map(|(fact, count)| format!("{:<22}{count:>9}", fact.name())).collect();
+    let missed: Vec<&str> = missed.iter().map(|(fact, _)| fact.name()).collect();
+    if !missed.is_empty() {
+        lines.push(format!("not reached: {}", missed.join(", ")));
+    }
+    lines.join("\n")
+}
+
+fn checks(ended: &Ended) -> String {
+    let line = |check: &crate::sim::check::Check| {
+        format!("{} {:<12}{}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail)
+    };
+    let lines: Vec<String> = ended.checks.iter().map(line).collect();
+    if lines.is_empty() { "none, the run did not come so far".into() } else { lines.join("\n") }
+}
+
+fn hashes(ended: &Ended) -> String {
+    let (trace, state) = (json::hash(ended.world.trace_hash()), json::hash(ended.state_hash));
+    format!("trace {trace}\nstate {state}")
+}
+
+fn speed(world: &World, setting: &Setting) -> String {
+    let wall = setting.wall_ns.max(1);
+    let per_second = u128::from(world.events()) * 1_000_000_000 / u128::from(wall);
+    let ratio = world.now().0 / wall;
+    let messages = world.network().counts().offered;
+    format!(
+        "{} events and {messages} messages; {} simulated in {} ({ratio} : 1), {per_second} events/s",
+        world.events(),
+        Duration(world.now().0),
+        Duration(wall)
+    )
+}
+
+/// Exact: a millionth is the fourth decimal of a percent.
+fn percent(share: Ppm) -> String {
+    let decimals = format!("{:04}", share.0 % 10_000);
+    match decimals.trim_end_matches('0') {
+        "" => format!("{}%", share.0 / 10_000),
+        decimals => format!("{}.{decimals}%", share.0 / 10_000),
+    }
+}
+
+fn signed(nanos: i64) -> String {
+    format!("{}{}", if nanos < 0 { '-' } else { '+' }, Duration(nanos.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_print_as_they_are_typed() {
+        for (ppm, text) in
+            [(0, "0%"), (5_000, "0.5%"), (1, "0.0001%"), (1_000_000, "100%"), (10_500, "1.05%")]
+        {
+            assert_eq!(percent(Ppm(ppm)), text);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! [`Scenario`]: what a run is about, as read from a TOML file.
+//!
+//! Reading takes two steps: `file` is what can be typed, `meaning` is what it means. Whatever is wrong becomes a
+//! [`Problem`] that points into the file and says what is allowed there.
+
+mod file;
+mod meaning;
+mod text;
+
+use core::ops::Range;
+use std::string::String;
+use std::vec::Vec;
+
+use crate::base::id::Address;
+use crate::base::time::Duration;
+use crate::node::config::Config;
+use crate::node::fact::Fact;
+use crate::sim::clock::ClockPlan;
+use crate::sim::fault::Fault;
+use crate::sim::host::DiskPlan;
+use crate::sim::network::NetworkPlan;
+use crate::sim::verdict::Verdict;
+use crate::sim::workload::ClientPlan;
+
+pub use text::parse_span;
+
+/// The name of every simulated cluster. Context tokens are bound to it.
+pub const CLUSTER: &str = "kvsim";
+
+/// A scenario whose parts fit together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scenario {
+    pub name: String,
+    /// One for each node: n1, n2, and so on.
+    pub nodes: Vec<Config>,
+    /// How long clients work, and faults happen.
+    pub duration: Duration,
+    /// How long the cluster may take to recover after that.
+    pub settle: Duration,
+    /// A run ends after so many events, whatever happens.
+    pub events_max: u64,
+    pub network: NetworkPlan,
+    pub disk: DiskPlan,
+    pub clocks: ClockPlan,
+    pub clients: ClientPlan,
+    pub faults: Vec<Fault>,
+    /// Facts that a run must reach.
+    pub expect: Vec<Fact>,
+    pub regression: Option<Regression>,
+}
+
+/// What a run of a scenario once gave, and must give again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Regression {
+    pub seed: u64,
+    pub verdict: Verdict,
+    pub trace_hash: Option<u64>,
+    pub state_hash: Option<u64>,
+    /// What went wrong then, for whoever meets it again.
+    pub story: String,
+}
+
+/// What is wrong with a scenario file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub message: String,
+    /// Where, in bytes of the file.
+    pub span: Option<Range<usize>>,
+    /// What may stand there.
+    pub allowed: Option<String>,
+}
+
+impl Scenario {
+    /// The scenario in `text`; `name` is what it is called if it has no name of its own.
+    pub fn read(text: &str, name: &str) -> Result<Scenario, Problem> {
+        meaning::check(file::read(text)?, name)
+    }
+
+    /// The number, from 0, of the node at `address`.
+    pub fn number(&self, address: &Address) -> Option<usize> {
+        self.nodes.iter().position(|config| config.address == *address)
+    }
+
+    /// Whether every read quorum meets every write quorum, so that a read must see what was acknowledged before.
+    pub fn overlaps(&self) -> bool {
+        let config = &self.nodes[0];
+        match (config.r.needed(config.n), config.w.needed(config.n)) {
+            (Ok(r), Ok(w)) => r + w > config.n,
+            _ => false,
+        }
+    }
+}
