@@ -212,6 +212,10 @@ impl Node {
                 }
             }
             Input::JobDone { id, result } => {
+                let is_flush = self.store.engine.is_flush(id);
+                if result.is_ok() {
+                    env.out.facts.push(if is_flush { Fact::MemtableFlushed } else { Fact::TablesCompacted });
+                }
                 if let Err(poisoned) = self.store.engine.job_done(id, result, env.disk) {
                     return self.halt(Halt::Storage(poisoned.why), env);
                 }

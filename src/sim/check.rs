@@ -37,7 +37,7 @@ pub struct Check {
 }
 
 /// What a check finds while it looks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Findings {
     told: Vec<String>,
     count: u64,

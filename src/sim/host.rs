@@ -163,6 +163,17 @@ impl Host {
         before.saturating_sub(self.bytes())
     }
 
+    /// The node that would start on what this disk still held after a power failure now, with that disk. `None` if it
+    /// would not start.
+    pub fn after_power_loss(&self, now: Instant) -> Option<(Node, SimDisk)> {
+        let mut disk = self.disk.clone();
+        disk.crash(Unsynced::Lost, &mut self.torn.clone());
+        let mut out = Outbox::default();
+        let mut env = Env { now: self.clock.read(now), disk: &mut disk, out: &mut out };
+        let node = Node::open(self.config.clone(), 0, &mut env).ok()?;
+        Some((node, disk))
+    }
+
     /// The node stops; its disk goes on.
     pub fn stop(&mut self) {
         self.node = None;

@@ -5,6 +5,7 @@
 //!   [`fault`]s, and one [`queue`] of [`event`]s.
 //! - What clients saw is the [`history`]; what nodes hold is a [`probe`]; [`check`] judges both, and [`report`] tells.
 
+pub mod audit;
 pub mod check;
 pub mod clock;
 pub mod disk;

@@ -89,6 +89,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     }
     let probe = probe(world);
     let mut checks = check::safety(scenario, world.history(), &probe, world.violations());
+    checks.push(world.audit().check());
     let broken = failed(&checks);
     let recovery = check::liveness(scenario, &probe);
     let stuck = failed(&recovery);

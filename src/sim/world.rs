@@ -17,7 +17,9 @@ use crate::base::time::{Duration, Instant};
 use crate::node::fact::Fact;
 use crate::node::input::Input;
 use crate::node::outbox::{Outbox, Reply, Target};
+use crate::node::request::Outcome;
 use crate::node::wire;
+use crate::sim::audit::{Audit, Promise};
 use crate::sim::event::Event;
 use crate::sim::fault::{Action, Effect};
 use crate::sim::history::{End, Operation};
@@ -55,6 +57,7 @@ pub struct World {
     facts: Vec<u64>,
     /// What no declared fault explains.
     violations: Vec<String>,
+    audit: Audit,
     trace: Trace,
     /// Clients have stopped, and everything has healed.
     calm: bool,
@@ -109,6 +112,7 @@ impl World {
             effects: vec![Effect::default(); scenario.faults.len()],
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
+            audit: Audit::default(),
             trace: Trace::default(),
             calm: false,
             scratch: Scratch::default(),
@@ -124,6 +128,9 @@ impl World {
         self.events += 1;
         event.trace(at, &mut self.trace);
         let (kind, whom) = event.label();
+        if self.audit.is_due(at) || matches!(event, Event::Fault { .. } | Event::Calm) {
+            self.audit.audit(&self.hosts, at);
+        }
         self.happen(event);
         Some(Step { at, kind, whom })
     }
@@ -161,6 +168,10 @@ impl World {
 
     pub fn facts(&self) -> impl Iterator<Item = (Fact, u64)> {
         Fact::ALL.iter().copied().zip(self.facts.iter().copied())
+    }
+
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     pub fn violations(&self) -> &[String] {
@@ -316,6 +327,7 @@ impl World {
         self.send(node, done, &mut out);
         for Reply { tag, outcome } in out.replies.drain(..) {
             let (client, ordinal) = ((tag.0 >> 32) as u32, tag.0 as u32);
+            self.note_promise(client, ordinal, &outcome);
             let at = done + self.clients[client as usize].latency();
             self.queue.schedule(at, Event::Answer { client, ordinal, outcome: Some(outcome.into()) });
         }
@@ -326,6 +338,16 @@ impl World {
         }
         self.scratch.outbox = out;
         self.arm(node);
+    }
+
+    /// An acknowledgement leaves its node, whether or not its client still waits for it.
+    fn note_promise(&mut self, client: u32, ordinal: u32, outcome: &Outcome) {
+        let Outcome::Written { dot, acks, .. } = outcome else { return };
+        let open = self.clients[client as usize].open.as_ref().filter(|open| open.ordinal == ordinal);
+        if let Some(open) = open {
+            let key = self.history[open.index].key.clone();
+            self.audit.promise(Promise { key, dot: *dot, acks: *acks });
+        }
     }
 
     fn go_on(&mut self, node: usize, from: Instant, then: Then) {

@@ -132,6 +132,11 @@ impl Engine {
         JobId(self.next_job)
     }
 
+    /// Whether `id` is the flush in progress (and not a compaction).
+    pub fn is_flush(&self, id: JobId) -> bool {
+        self.frozen.as_ref().is_some_and(|frozen| frozen.work == Work::Running(id))
+    }
+
     /// A job has ended. Ids that nobody waits for are ignored.
     pub fn job_done(&mut self, id: JobId, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         match self.status {
@@ -140,7 +145,7 @@ impl Engine {
             Status::Poisoned(poisoned) => return Err(poisoned),
         }
         let running = Work::Running(id);
-        if self.frozen.as_ref().is_some_and(|frozen| frozen.work == running) {
+        if self.is_flush(id) {
             self.flushed(result, disk)
         } else if self.compaction.as_ref().is_some_and(|compaction| compaction.work == running) {
             self.compacted(result, disk)
