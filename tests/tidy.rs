@@ -265,7 +265,8 @@ fn files_and_functions_and_lines_stay_short() {
             findings.push(format!("{file}: {count} lines, at most {FILE_LINES_MAX}: split it by mechanism"));
         }
         for (index, line) in source.text.lines().enumerate() {
-            if line.chars().count() > LINE_MAX {
+            // The row of a table cannot be broken.
+            if line.chars().count() > LINE_MAX && !line.starts_with("//! |") {
                 findings.push(format!("{file}:{}: a line of more than {LINE_MAX} characters", index + 1));
             }
         }
