@@ -35,6 +35,8 @@ pub enum Event {
     Impatience { client: u32 },
     /// A declared fault begins.
     Fault { index: usize },
+    /// The power of the node that a declared crash is for is lost, if it is not yet.
+    Strike { index: usize },
     /// A partition ends.
     Heal { index: usize },
     /// Clients stop, everything heals, and all nodes run.
@@ -56,6 +58,7 @@ impl Event {
             Event::Answer { client, .. } => ("answer", client.into()),
             Event::Impatience { client } => ("impatience", client.into()),
             Event::Fault { index } => ("fault", index as u64),
+            Event::Strike { index } => ("strike", index as u64),
             Event::Heal { index } => ("heal", index as u64),
             Event::Calm => ("calm", 0),
         }
@@ -80,6 +83,7 @@ impl Event {
             Event::Fault { .. } => (11, 0),
             Event::Heal { .. } => (12, 0),
             Event::Calm => (13, 0),
+            Event::Strike { .. } => (14, 0),
         };
         let (_, whom) = self.label();
         trace.word(at.0);

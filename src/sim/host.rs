@@ -74,6 +74,8 @@ pub struct Host {
     pub inbox: VecDeque<Input>,
     /// When the node is to be woken, as far as an event is scheduled for it.
     pub wake_at: Option<Instant>,
+    /// The declared crash that is to hit it as soon as that costs something.
+    pub doomed: Option<usize>,
     config: Config,
     plan: DiskPlan,
     cpu: Duration,
@@ -97,6 +99,7 @@ impl Host {
             busy_until: Instant::ZERO,
             inbox: VecDeque::new(),
             wake_at: None,
+            doomed: None,
             config,
             plan,
             cpu: stream("host.cpu").between(CPU_MIN, CPU_MAX),
@@ -155,12 +158,21 @@ impl Host {
         self.node.as_ref()?.next_wake().map(|mono| self.clock.when(mono))
     }
 
-    /// The node stops without a word, and the disk loses power. The answer is the number of bytes that were lost.
-    pub fn crash(&mut self, unsynced: Unsynced) -> u64 {
+    /// The node stops without a word, and the disk loses power.
+    pub fn crash(&mut self, unsynced: Unsynced) {
         self.stop();
-        let before = self.bytes();
         self.disk.crash(unsynced, &mut self.torn);
-        before.saturating_sub(self.bytes())
+    }
+
+    /// How many bytes a loss of power would take now. (Files whose removal is not durable yet would come back; they
+    /// make up for nothing.)
+    pub fn unsynced(&self) -> u64 {
+        let mut now = self.disk.clone();
+        let mut then = self.disk.clone();
+        then.crash(Unsynced::Lost, &mut self.torn.clone());
+        let files = now.list().unwrap_or_default();
+        let mut taken = |file| now.len(file).unwrap_or(0).saturating_sub(then.len(file).unwrap_or(0));
+        files.into_iter().map(&mut taken).sum()
     }
 
     /// The node that would start on what this disk still held after a power failure now, with that disk. `None` if it
@@ -181,6 +193,7 @@ impl Host {
         self.syncs.clear();
         self.jobs.clear();
         self.wake_at = None;
+        self.doomed = None;
     }
 
     /// Begins a sync that the node asked for.
@@ -250,12 +263,6 @@ impl Host {
         let cost = self.disk.take_cost();
         let waiting = self.plan.sync_min.saturating_mul(cost.syncs);
         self.busy_until = now + self.cpu + Duration(cost_of(cost)) + waiting;
-    }
-
-    /// All bytes on the disk, as readers see them.
-    fn bytes(&mut self) -> u64 {
-        let files = self.disk.list().unwrap_or_default();
-        files.into_iter().map(|file| self.disk.len(file).unwrap_or(0)).sum()
     }
 }
 

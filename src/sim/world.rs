@@ -32,6 +32,8 @@ use crate::sim::workload::Client;
 
 /// Hosts are switched on within this time.
 const START_WITHIN: Duration = Duration::from_millis(10);
+/// A crash waits so long for a moment at which there are unsynced bytes to lose; without them it proves little.
+const CRASH_WITHIN: Duration = Duration::from_secs(1);
 
 /// An event as it is named to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +230,13 @@ impl World {
             }
             Event::Impatience { client } => self.impatience(client),
             Event::Fault { index } => self.fault(index),
+            Event::Strike { index } => {
+                if let Action::Crash { node, .. } = self.scenario.faults[index].action
+                    && self.hosts[node].doomed == Some(index)
+                {
+                    self.strike(node);
+                }
+            }
             Event::Heal { index } => self.heal(index),
             Event::Calm => self.grow_calm(),
         }
@@ -338,6 +347,7 @@ impl World {
         }
         self.scratch.outbox = out;
         self.arm(node);
+        self.aim(node);
     }
 
     /// An acknowledgement leaves its node, whether or not its client still waits for it.
@@ -505,14 +515,35 @@ impl World {
                     self.queue.schedule(self.now + lasts, Event::Heal { index });
                 }
             }
-            Action::Crash { node, lose } => {
-                self.effects[index].effective = self.hosts[*node].is_up();
-                self.effects[index].amount = self.hosts[*node].crash(*lose);
+            Action::Crash { node, .. } if !self.hosts[*node].is_up() => {}
+            Action::Crash { node, .. } => {
+                self.hosts[*node].doomed = Some(index);
+                self.queue.schedule(self.now + CRASH_WITHIN, Event::Strike { index });
+                self.aim(*node);
             }
             Action::Restart { node } => {
+                self.strike(*node);
                 self.effects[index].effective = !self.hosts[*node].is_up() && self.start(*node);
             }
         }
+    }
+
+    /// A doomed node dies as soon as its disk has bytes to lose, after the step that wrote them.
+    fn aim(&mut self, node: usize) {
+        let host = &self.hosts[node];
+        let Some(index) = host.doomed else { return };
+        if host.unsynced() > 0 {
+            self.queue.schedule(host.busy_until.max(self.now), Event::Strike { index });
+        }
+    }
+
+    /// A doomed node dies.
+    fn strike(&mut self, node: usize) {
+        let Some(index) = self.hosts[node].doomed.take() else { return };
+        let Action::Crash { lose, .. } = self.scenario.faults[index].action else { return };
+        let amount = self.hosts[node].unsynced();
+        self.effects[index] = Effect { began: Some(self.now), ended: None, effective: true, amount };
+        self.hosts[node].crash(lose);
     }
 
     fn heal(&mut self, index: usize) {
@@ -531,6 +562,7 @@ impl World {
             }
         }
         for node in 0..self.hosts.len() {
+            self.strike(node);
             if !self.hosts[node].is_up() {
                 self.start(node);
             }

@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::stats::Classes;
 use crate::base::time::{Duration, Instant};
+use crate::sim::disk::Unsynced;
 use crate::sim::fault::Action;
 use crate::sim::world::World;
 
@@ -63,9 +64,10 @@ pub fn draw(world: &World) -> String {
                 let note = format!("{}, {sides}, {} frames dropped", seconds(began, ended), effect.amount);
                 picture.push_str(&row("partition", &canvas.bar(began, ended), &note));
             }
-            Action::Crash { node, .. } => {
+            Action::Crash { node, lose } => {
                 let back = back_at(world, index, *node).unwrap_or(canvas.end);
-                let note = format!("{}, {} unsynced bytes lost", seconds(began, back), effect.amount);
+                let fate = if *lose == Unsynced::Lost { "lost" } else { "torn" };
+                let note = format!("{}, {} unsynced bytes {fate}", seconds(began, back), effect.amount);
                 picture.push_str(&row(&format!("n{} down", node + 1), &canvas.bar(began, back), &note));
             }
             Action::Restart { .. } => {}

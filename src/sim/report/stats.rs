@@ -1,12 +1,15 @@
 //! The figures of a run, taken from its history.
 
+use std::collections::BTreeMap;
+use std::format;
+use std::string::String;
 use std::vec::Vec;
 
 use hdrhistogram::Histogram;
 
 use crate::base::time::Instant;
 use crate::sim::fault::Action;
-use crate::sim::history::{Class, Kind, Operation};
+use crate::sim::history::{Class, End, Kind, Operation};
 use crate::sim::world::World;
 
 /// Operations by what their clients know of them.
@@ -97,6 +100,24 @@ pub fn by_kind(world: &World) -> Vec<OfKind> {
         OfKind { kind, classes: Classes::of(all()), latency: Latency::of(all()), phases }
     };
     Kind::ALL.into_iter().map(of_kind).collect()
+}
+
+/// Why operations did not succeed, most frequent first.
+pub fn failures(world: &World) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for operation in world.history() {
+        let why = match &operation.result {
+            End::Found { .. } | End::Written { .. } => continue,
+            End::Rejected(Some(why)) => format!("rejected: {why}"),
+            End::Rejected(None) => "rejected: the node does not run".into(),
+            End::Unknown => "unknown: the node says that it cannot tell".into(),
+            End::Silence => "unknown: no answer".into(),
+        };
+        *counts.entry(why).or_default() += 1;
+    }
+    let mut failures: Vec<(String, u64)> = counts.into_iter().collect();
+    failures.sort_by_key(|failure| core::cmp::Reverse(failure.1));
+    failures
 }
 
 /// When the first partition began and ended.

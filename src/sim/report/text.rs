@@ -125,7 +125,11 @@ fn operations(world: &World) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let note = "latency of what succeeded; the share that succeeded before, during and after the partition";
-    format!("{}\n({note})", table.trim_fmt())
+    let mut text = format!("{}\n({note})\n", table.trim_fmt());
+    for (why, count) in stats::failures(world) {
+        text.push_str(&format!("{count:>8}  {why}\n"));
+    }
+    text
 }
 
 fn available(classes: &Classes) -> String {
