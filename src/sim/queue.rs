@@ -19,6 +19,10 @@ pub struct Queue<E> {
 }
 
 #[derive(Clone, Debug, Hash)]
+#[expect(
+    clippy::derived_hash_with_manual_eq,
+    reason = "equal is what stands at one place; the hash is of all of it"
+)]
 struct Entry<E> {
     at: Instant,
     sequence: u64,

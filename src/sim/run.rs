@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_panic_is_a_verdict_and_not_the_end_of_the_process() {
         let ended = judge(Driver { world: World::new(scenario(), 1), twin: None }, 1, &mut |world| {
-            assert!(world.now() < Instant::ZERO + Duration::from_secs(1), "planted")
+            assert!(world.now() < Instant::ZERO + Duration::from_secs(1), "planted");
         });
         assert_eq!(ended.verdict, Verdict::Safety);
         assert!(ended.reasons[0].contains("planted"), "{:?}", ended.reasons);

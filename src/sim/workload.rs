@@ -199,7 +199,6 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
     use std::collections::BTreeSet;
     use std::vec::Vec;
 

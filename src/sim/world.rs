@@ -378,7 +378,9 @@ impl World {
 /// The network.
 impl World {
     fn send(&mut self, from: usize, at: Instant, out: &mut Outbox) {
-        let Some(sender) = self.hosts[from].node.as_ref().map(|node| node.sender()) else { return };
+        let Some(sender) = self.hosts[from].node.as_ref().map(super::super::node::step::Node::sender) else {
+            return;
+        };
         for send in out.sends.drain(..) {
             let to = match &send.to {
                 Target::Node(id) => (id.0 as usize).checked_sub(1),

@@ -1,4 +1,5 @@
-//! `kvsim replay`: regressions. Each is a scenario file that says with which seed it once failed, and what it must give.
+//! `kvsim replay`: regressions. Each is a scenario file that says with which seed it once failed, and what it must
+//! give.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -114,7 +114,7 @@ fn table(object: &Object) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["verdict", "seeds"]);
     for (verdict, seeds) in &object.verdicts {
-        table.add_row([format!("{verdict}"), format!("{seeds}")]);
+        table.add_row([String::from(*verdict), format!("{seeds}")]);
     }
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -31,7 +31,7 @@ pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe) -> Check 
     }
     let mut acknowledged = 0;
     for (key, writes) in by_key {
-        let held = probe.keys.get(key).map(|key| key.merged()).unwrap_or_default();
+        let held = probe.keys.get(key).map(super::super::probe::Key::merged).unwrap_or_default();
         acknowledged += check_key(cluster, key, &writes, &held, &mut findings);
     }
     findings

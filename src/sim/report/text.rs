@@ -111,7 +111,7 @@ fn operations(world: &World) -> String {
         cells.extend([classes.ok, classes.rejected, classes.unknown].map(|count| count.to_string()));
         match latency {
             Some(of) => {
-                cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(|n| Duration(n).to_string()))
+                cells.extend([of.p50, of.p90, of.p99, of.p999, of.max].map(|n| Duration(n).to_string()));
             }
             None => cells.extend([const { "-" }; 5].map(String::from)),
         }
