@@ -14,7 +14,8 @@ use crate::node::message::Message;
 use crate::node::outbox::Target;
 use crate::node::step::{NO_OP, Node};
 use crate::node::timer::Timer;
-use crate::repair::exchange::{self, Action, Exchange};
+use crate::repair::exchange::{self, Action, Exchange, Response};
+use crate::repair::page::{self, Difference, Listing, Page, Span};
 use crate::ring::layout::{Layout, Member};
 use crate::ring::placement::Placement;
 
@@ -135,54 +136,53 @@ impl Node {
         let peers: Vec<NodeId> = members.filter(|&node| node != self.me() && self.usable(node)).collect();
         let Some(&peer) = self.rng.pick(&peers) else { return };
         let shared = |slot: Slot| placement.owns(self.me(), slot) && placement.owns(peer, slot);
-        let opening = exchange::open(&self.store.forest, &shared);
-        self.send_exchange(peer, opening, env);
+        if let Some(opening) = exchange::open(&self.store.forest, placement.layout().version, &shared) {
+            self.send_exchange(peer, opening, env);
+        }
     }
 
     pub(super) fn on_exchange(&mut self, from: NodeId, exchange: Exchange, env: &mut Env) {
         let Some(placement) = self.placement.clone() else { return };
-        let me = self.me();
+        let (me, layout) = (self.me(), placement.layout().version);
         let shared = |slot: Slot| placement.owns(me, slot) && placement.owns(from, slot);
-        let Some(action) = exchange::respond(&self.store.forest, &shared, exchange) else { return };
-        match action {
-            Action::Send(exchange) => self.send_exchange(from, exchange, env),
-            Action::List(leaves) => {
-                env.out.facts.push(Fact::ExchangeDiffered);
-                let keys = self.list(&leaves, env);
-                self.send_exchange(from, Exchange::Keys { leaves, keys }, env);
-            }
-            Action::Compare { leaves, theirs } => {
-                let (deliver, ask) = exchange::compare(&self.list(&leaves, env), theirs);
-                self.deliver(from, &deliver, env);
-                if !ask.is_empty() {
-                    self.send_exchange(from, Exchange::Wanted(ask), env);
+        let response = exchange::respond(&self.store.forest, layout, &shared, &mut self.rng, exchange);
+        // A peer with another layout is not compared with: gossip brings both to the newer one first.
+        let Ok(Response { messages, actions }) = response else { return };
+        for message in messages {
+            self.send_exchange(from, message, env);
+        }
+        for action in actions {
+            match action {
+                Action::List(span) => {
+                    if let Some(listing) = self.list(&span, env) {
+                        env.out.facts.push(Fact::ExchangeDiffered);
+                        self.send_exchange(from, Exchange::Keys(Page { span, listing }), env);
+                    }
                 }
+                Action::Compare(page) => {
+                    if let Some(mine) = self.list(&page.span, env) {
+                        let Difference { send, messages } = page::compare(page, mine);
+                        self.deliver(from, &send, env);
+                        messages.into_iter().for_each(|message| self.send_exchange(from, message, env));
+                    }
+                }
+                Action::Send { keys, .. } => self.deliver(from, &keys, env),
             }
-            Action::Deliver(keys) => self.deliver(from, &keys, env),
         }
     }
 
-    fn send_exchange(&mut self, to: NodeId, exchange: Exchange, env: &mut Env) {
-        debug_assert!(exchange.is_valid());
+    fn send_exchange(&self, to: NodeId, exchange: Exchange, env: &mut Env) {
+        debug_assert!(exchange.is_valid(), "peers refuse what is not valid");
         self.send(Target::Node(to), Message::Exchange(Box::new(exchange)), env);
     }
 
-    /// The keys of some leaves, with their digests. A slot that cannot be read is left out: what is unknown here is not
-    /// "missing here", but asking for it again does no harm.
-    fn list(&mut self, leaves: &[(Slot, u8)], env: &mut Env) -> Vec<(Bytes, u128)> {
-        let mut slots: Vec<Slot> = leaves.iter().map(|leaf| leaf.0).collect();
-        slots.dedup();
-        let mut listed = Vec::new();
-        for slot in slots {
-            match self.store.list_slot(slot, env.disk) {
-                Ok(keys) => {
-                    listed.extend(keys.into_iter().filter(|(key, _)| exchange::within(leaves, slot, key)));
-                }
-                Err(_) => env.out.facts.push(Fact::DamageRefused),
-            }
+    /// What is stored of a span. `None` if it cannot be read: what is unknown here must not look like missing here.
+    fn list(&mut self, span: &Span, env: &mut Env) -> Option<Listing> {
+        let listed = self.store.list(span, env.disk);
+        if listed.is_err() {
+            env.out.facts.push(Fact::DamageRefused);
         }
-        listed.truncate(exchange::KEYS_MAX);
-        listed
+        listed.ok()
     }
 
     /// Sends what is stored of these keys, for the other side to merge.

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use crate::base::bytes::Bytes;
 use crate::base::checksum::digest;
 use crate::base::codec;
-use crate::base::id::{NodeId, Slot};
+use crate::base::id::NodeId;
 use crate::causal::siblings::Siblings;
 use crate::disk::Disk;
 use crate::node::keyspace;
 use crate::repair::hint::HintIndex;
 use crate::repair::merkle::Forest;
+use crate::repair::page::{KEYS_MAX, Listing, Span};
 use crate::ring::layout::Layout;
 use crate::ring::token::slot_of;
 use crate::storage::{Engine, Position, ReadError, WriteError};
@@ -66,12 +67,14 @@ impl Store {
             if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
                 forest.update(slot, key, None, fingerprint(&siblings));
             }
+            true
         })?;
         let (from, to) = keyspace::hint_range();
         store.scan(from, &to, disk, |_, engine_key, value| {
             if let Some((target, key)) = keyspace::parse_hint_key(engine_key) {
                 hints.insert(target, Bytes::new(key), value.len());
             }
+            true
         })?;
         let layout = store.engine.get(keyspace::LAYOUT, disk)?;
         let layout = layout.and_then(|bytes| keyspace::decode_value::<Layout>(&bytes).ok());
@@ -166,17 +169,24 @@ impl Store {
         self.write(keyspace::LAYOUT, layout, disk)
     }
 
-    /// The keys of one slot with the digests of what is stored, in key order.
-    pub fn list_slot(&mut self, slot: Slot, disk: &mut dyn Disk) -> Result<Vec<(Bytes, u128)>, ReadError> {
-        let (from, to) = keyspace::slot_range(slot);
-        let mut listed = Vec::new();
+    /// The keys of a part of a leaf with the digests of what is stored, in key order, as many as go into a page.
+    pub fn list(&mut self, span: &Span, disk: &mut dyn Disk) -> Result<Listing, ReadError> {
+        let (mut from, to) = keyspace::slot_range(span.slot);
+        if let Some(after) = &span.after {
+            from.extend_from_slice(after);
+            from.push(0);
+        }
+        let mut listing = Listing { entries: Vec::new(), end: true };
         self.scan(from, &to, disk, |_, engine_key, value| {
-            let parsed = keyspace::parse_data_key(engine_key);
-            if let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
-                listed.extend(fingerprint(&siblings).map(|digest| (Bytes::new(key), digest)));
+            let parsed = keyspace::parse_data_key(engine_key).filter(|(_, key)| span.contains(key));
+            let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) else { return true };
+            listing.end = listing.entries.len() < KEYS_MAX;
+            if listing.end {
+                listing.entries.extend(fingerprint(&siblings).map(|digest| (Bytes::new(key), digest)));
             }
+            listing.end
         })?;
-        Ok(listed)
+        Ok(listing)
     }
 
     fn read(&mut self, engine_key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
@@ -198,17 +208,20 @@ impl Store {
         Ok(self.engine.put(engine_key, Some(&bytes), disk)?)
     }
 
+    /// Hands over every entry of a range in key order, for as long as `each` wants more.
     fn scan(
         &mut self,
         mut from: Vec<u8>,
         to: &[u8],
         disk: &mut dyn Disk,
-        mut each: impl FnMut(&mut Forest, &[u8], &[u8]),
+        mut each: impl FnMut(&mut Forest, &[u8], &[u8]) -> bool,
     ) -> Result<(), ReadError> {
         loop {
             let batch = self.engine.scan(&from, to, SCAN_BATCH, disk)?;
             for (key, value) in &batch {
-                each(&mut self.forest, key, value);
+                if !each(&mut self.forest, key, value) {
+                    return Ok(());
+                }
             }
             match batch.last() {
                 // The smallest key after the last one is that key and a zero byte.

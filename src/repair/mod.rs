@@ -4,3 +4,4 @@
 pub mod exchange;
 pub mod hint;
 pub mod merkle;
+pub mod page;
