@@ -199,8 +199,8 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
     use std::collections::BTreeSet;
+    use std::vec::Vec;
 
     fn plan() -> ClientPlan {
         ClientPlan {
