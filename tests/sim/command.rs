@@ -138,7 +138,7 @@ fn bad_usage_and_bad_files_exit_with_2_and_say_why() {
     let empty = folder.0.join("history.jsonl");
     fs::write(&empty, "{}\n").expect("a file");
     for (arguments, told) in [
-        (&["run", bad, "--seed", "1"][..], "bad.toml:6:5"),
+        (&["run", bad, "--seed", "1"][..], "bad.toml:5:5"),
         (&["run", "missing.toml", "--seed", "1"], "missing.toml"),
         (&["run", SMALL], "--seed"),
         (&["run", SMALL, "--seed", "1", "--frobnicate"], "--frobnicate"),
