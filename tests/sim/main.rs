@@ -1,1 +1,13 @@
+//! The simulator as its users meet it: worlds that can be run twice and cloned, files with mistakes, and the command
+//! line.
 
+mod command;
+mod problems;
+mod worlds;
+
+use std::path::PathBuf;
+
+/// A file of these tests.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sim").join(name)
+}

@@ -73,7 +73,7 @@ mod tests {
             (broken(|_, key| key.held[2].1 = Ok(Siblings::default())), "n3 has {} and n1 has {n1/0:1}"),
             (broken(|_, key| key.held[1].1 = Err(Rejection::Damaged)), "n2 cannot read it"),
             (broken(|_, key| drop(key.held.pop())), "2 of 3 replicas"),
-            (broken(|_, key| key.replicas.extend([std::vec![]])), "disagree"),
+            (broken(|_, key| assert!(key.replicas.insert(std::vec![]))), "disagree"),
             (broken(|probe, _| probe.down.push(2)), "n2 is down"),
         ] {
             assert!(!check.ok && check.detail.contains(told), "{check:?}");

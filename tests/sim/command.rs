@@ -1,0 +1,238 @@
+//! The command line, by running it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder of its own for one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("kvsim-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    /// The small scenario with pieces of it replaced, in a file.
+    fn scenario(&self, name: &str, replaced: &[(&str, &str)]) -> PathBuf {
+        let mut text = fs::read_to_string(crate::file("small.toml")).expect("the scenario is there");
+        for (from, to) in replaced {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).expect("the folder is ours");
+    }
+}
+
+fn kvsim<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvsim"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+    command.output().expect("kvsim can be started")
+}
+
+fn run(scenario: &Path, more: &[&str]) -> Output {
+    let scenario = scenario.to_str().expect("a name in Unicode");
+    kvsim(["run", scenario, "--seed", "42"].into_iter().chain(more.iter().copied()))
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("kvsim ended by itself")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+const SMALL: &str = "tests/sim/small.toml";
+
+/// What depends on the machine.
+const WALL_CLOCK: [(&str, &str); 2] = [
+    (r"simulated in \S+ \(\d+ : 1\), \d+ events/s", "simulated in [wall clock]"),
+    (r#""wall_ns": \d+"#, r#""wall_ns": "[wall clock]""#),
+];
+
+#[test]
+fn a_report_tells_what_happened() {
+    let output = run(Path::new(SMALL), &[]);
+    assert_eq!(code(&output), 0);
+    insta::with_settings!({ filters => WALL_CLOCK }, { insta::assert_snapshot!(out(&output)) });
+}
+
+#[test]
+fn the_json_object_says_the_same_and_always_the_same() {
+    let output = run(Path::new(SMALL), &["--json", "--check-determinism"]);
+    assert_eq!(code(&output), 0);
+    insta::with_settings!({ filters => WALL_CLOCK }, { insta::assert_snapshot!(out(&output)) });
+}
+
+#[test]
+fn every_field_that_tools_rely_on_is_there() {
+    let object = json(&run(Path::new(SMALL), &["--json"]));
+    for field in ["scenario", "verdict", "trace_hash", "state_hash", "replay"] {
+        assert!(object[field].is_string(), "{field}");
+    }
+    for field in ["seed", "events", "messages", "sim_ns", "wall_ns", "nodes"] {
+        assert!(object[field].is_u64(), "{field}");
+    }
+    for field in ["ok", "rejected", "unknown"] {
+        assert!(object["ops"][field].is_u64(), "ops.{field}");
+    }
+    for (operation, percentile) in ["get", "put", "del"].iter().zip(["p50", "p99", "p999"]) {
+        assert!(object["latency_ns"][operation][percentile].is_u64(), "{operation} {percentile}");
+    }
+    for kind in ["partition", "crash", "restart", "loss", "duplication"] {
+        let faults = object["faults"].as_array().expect("a list");
+        let fault = faults.iter().find(|fault| fault["kind"] == kind).expect(kind);
+        assert!(fault["attempted"].as_u64() >= Some(1) && fault["effective"].as_u64() >= Some(1), "{fault}");
+    }
+    assert!(object["facts"]["read_answered"].is_u64());
+    assert!(object["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["ok"] == true)));
+    assert_eq!(object["replay"], format!("kvsim run {SMALL} --seed 42"));
+}
+
+#[test]
+fn each_verdict_has_its_exit_code() {
+    let folder = Folder::new("verdicts");
+    let short = ("duration = \"10s\"", "duration = \"10s\"\nevents_max = 5000");
+    // The partition lasts to the end, and there is no time after it.
+    let hasty = [("settle = \"30s\"", "settle = \"1ms\""), ("for = \"3s\", ", "")];
+    let idle = ("restart = { at = \"6s\", node = \"n2\" }", "restart = { at = \"6s\", node = \"n3\" }");
+    let unreached = ("[storage]", "[expect]\nfacts = [\"damage_refused\"]\n\n[storage]");
+    for (name, replaced, expected, verdict) in [
+        ("liveness.toml", &hasty[..], 1, "liveness"),
+        ("vacuous.toml", &[idle], 4, "vacuous"),
+        ("unreached.toml", &[unreached], 4, "vacuous"),
+        ("budget.toml", &[short], 5, "budget"),
+    ] {
+        let output = run(&folder.scenario(name, replaced), &["--json"]);
+        let object = json(&output);
+        assert_eq!(
+            (code(&output), object["verdict"].as_str()),
+            (expected, Some(verdict)),
+            "{name}: {object}"
+        );
+        assert_ne!(object["reasons"], serde_json::json!([]), "{name}");
+    }
+}
+
+#[test]
+fn bad_usage_and_bad_files_exit_with_2_and_say_why() {
+    let folder = Folder::new("usage");
+    let bad = folder.scenario("bad.toml", &[("nodes = 5", "nodes = 5\nr = 4")]);
+    let bad = bad.to_str().expect("a name in Unicode");
+    let empty = folder.0.join("history.jsonl");
+    fs::write(&empty, "{}\n").expect("a file");
+    for (arguments, told) in [
+        (&["run", bad, "--seed", "1"][..], "bad.toml:5:5"),
+        (&["run", "missing.toml", "--seed", "1"], "missing.toml"),
+        (&["run", SMALL], "--seed"),
+        (&["run", SMALL, "--seed", "1", "--frobnicate"], "--frobnicate"),
+        (&["sweep", SMALL, "--seeds", "7..3"], "7..3"),
+        (&["replay", SMALL], "[regression]"),
+        (&["check", empty.to_str().expect("a name in Unicode")], "history.jsonl:1"),
+        (&["dance"], "dance"),
+        (&[], "Usage"),
+    ] {
+        let output = kvsim(arguments.iter().copied());
+        let complaint = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+        assert_eq!(code(&output), 2, "{arguments:?}: {complaint}");
+        assert!(complaint.contains(told), "{arguments:?}: {complaint}");
+    }
+}
+
+#[test]
+fn a_history_that_was_written_can_be_checked_and_a_doctored_one_is_caught() {
+    let folder = Folder::new("history");
+    let target = folder.0.join("out");
+    let output = run(Path::new(SMALL), &["--out", target.to_str().expect("a name in Unicode")]);
+    assert_eq!(code(&output), 0);
+    let report = fs::read_to_string(target.join("report.txt")).expect("the report");
+    assert_eq!(report, out(&output));
+    assert!(fs::read_to_string(target.join("run.json")).expect("the object").contains("\"pass\""));
+
+    let path = target.join("history.jsonl");
+    let history = fs::read_to_string(&path).expect("the history");
+    let check = || kvsim(["check", path.to_str().expect("a name in Unicode")]);
+    let checked = check();
+    assert_eq!(code(&checked), 0, "{}", out(&checked));
+    let lines = history.lines().count();
+    assert!(lines > 500 && out(&checked).contains(&format!("{lines} operations")), "{}", out(&checked));
+
+    // The puts of client 0 never happened, yet others read what they wrote.
+    let is_put = |line: &&str| line.starts_with(r#"{"client":0,"op":"put""#);
+    let doctored: Vec<&str> = history.lines().filter(|line| !is_put(line)).collect();
+    fs::write(&path, doctored.join("\n")).expect("a file");
+    let checked = check();
+    assert_eq!(code(&checked), 1, "{}", out(&checked));
+    assert!(out(&checked).contains("FAIL provenance"), "{}", out(&checked));
+}
+
+#[test]
+fn a_sweep_gives_the_same_whatever_the_number_of_threads() {
+    let sweep = |jobs| {
+        let output = kvsim(["sweep", SMALL, "--seeds", "1..4", "--jobs", jobs, "--json"]);
+        assert_eq!(code(&output), 0, "{}", out(&output));
+        out(&output)
+    };
+    let alone = sweep("1");
+    assert_eq!(alone, sweep("3"));
+    assert!(alone.contains("\"pass\": 3"), "{alone}");
+}
+
+#[test]
+fn a_sweep_names_the_seeds_that_failed_and_how_to_see_them_again() {
+    let folder = Folder::new("sweep");
+    let idle = ("restart = { at = \"6s\", node = \"n2\" }", "restart = { at = \"6s\", node = \"n3\" }");
+    let path = folder.scenario("idle.toml", &[idle]);
+    let path = path.to_str().expect("a name in Unicode");
+    let output = kvsim(["sweep", path, "--seeds", "5..6"]);
+    assert_eq!(code(&output), 4);
+    assert!(out(&output).contains(&format!("kvsim run {path} --seed 5")), "{}", out(&output));
+}
+
+#[test]
+fn a_regression_must_give_what_it_once_gave() {
+    let folder = Folder::new("regressions");
+    let regression = |seed, verdict: &str, more: &str| {
+        let table = format!(
+            "[regression]\nseed = {seed}\nverdict = \"{verdict}\"\n{more}\nstory = \"An example.\"\n\n[storage]"
+        );
+        [("[storage]".to_string(), table)]
+    };
+    let write = |name: &str, pieces: &[(String, String)]| {
+        let pieces: Vec<(&str, &str)> =
+            pieces.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+        folder.scenario(name, &pieces);
+    };
+    let replay = || kvsim(["replay", folder.0.to_str().expect("a name in Unicode")]);
+    let trace =
+        json(&run(Path::new(SMALL), &["--json"]))["trace_hash"].as_str().map(String::from).expect("one");
+
+    write("good.toml", &regression(42, "pass", &format!("trace_hash = \"{trace}\"")));
+    let output = replay();
+    assert_eq!(code(&output), 0, "{}", out(&output));
+    assert!(out(&output).contains("An example."), "{}", out(&output));
+
+    write("other.toml", &regression(42, "pass", "state_hash = \"0123456789abcdef\""));
+    write("wrong.toml", &regression(42, "safety", ""));
+    let output = replay();
+    assert_eq!(code(&output), 1, "{}", out(&output));
+    let told = out(&output);
+    assert!(told.contains("3 regressions, 2 not as expected"), "{told}");
+    assert!(told.contains("expected safety, got pass") && told.contains("expected state hash"), "{told}");
+}

@@ -1,0 +1,50 @@
+//! What a mistake in a scenario file looks like: the file, the line, the column, and what is allowed there.
+
+use kvsim::cli::problem;
+use kvsim::sim::scenario::Scenario;
+
+/// The good scenario, with one piece of it replaced.
+fn complaint(from: &str, to: &str) -> String {
+    let good = std::fs::read_to_string(crate::file("small.toml")).expect("the scenario is there");
+    assert!(Scenario::read(&good, "small").is_ok());
+    let bad = good.replacen(from, to, 1);
+    assert_ne!(bad, good, "{from} is in the scenario");
+    let problem = Scenario::read(&bad, "small").expect_err("a mistake");
+    problem::render("small.toml", &bad, &problem.message, problem.span, problem.allowed.as_deref())
+}
+
+macro_rules! complaints {
+    ($($name:ident: $from:literal => $to:literal;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(complaint($from, $to));
+            }
+        )+
+    };
+}
+
+complaints! {
+    an_unknown_key: "nodes = 5" => "nodse = 5";
+    an_unknown_key_in_a_fault: "lose = \"torn\"" => "loose = \"torn\"";
+    an_unknown_fault: "restart = {" => "reboot = {";
+    an_unknown_table: "[storage]" => "[store]";
+    a_wrong_type: "nodes = 5" => "nodes = \"five\"";
+    a_span_of_time_without_a_unit: "duration = \"10s\"" => "duration = 10";
+    a_span_of_time_that_is_none: "duration = \"10s\"" => "duration = \"ten seconds\"";
+    a_share_above_the_whole: "loss = \"0.5%\"" => "loss = \"101%\"";
+    a_partition_of_a_node_that_does_not_exist: "\"n5\"" => "\"n6\"";
+    a_node_in_two_groups: "[[\"n4\", \"n5\"]]" => "[[\"n4\"], [\"n4\", \"n5\"]]";
+    a_partition_that_parts_nothing: "[[\"n4\", \"n5\"]]" => "[]";
+    a_crash_of_a_node_that_does_not_exist: "node = \"n2\"" => "node = \"n0\"";
+    a_read_quorum_above_the_replicas: "nodes = 5" => "nodes = 5\nr = 4";
+    more_replicas_than_nodes: "nodes = 5" => "nodes = 2\nn = 3";
+    a_level_that_is_none: "nodes = 5" => "nodes = 5\nw = \"most\"";
+    a_fault_after_the_end: "at = \"5s\"" => "at = \"11s\"";
+    a_partition_beyond_the_end: "for = \"3s\"" => "for = \"7s\"";
+    bounds_the_wrong_way_round: "min = \"10ms\"" => "min = \"50ms\"";
+    a_setting_that_the_core_refuses: "suspect_after = \"1500ms\"" => "suspect_after = \"100ms\"";
+    a_fact_that_does_not_exist: "[storage]" => "[expect]\nfacts = [\"tea_served\"]\n[storage]";
+    something_missing: "nodes = 5" => "";
+    a_file_that_is_no_toml: "[cluster]" => "[cluster";
+}

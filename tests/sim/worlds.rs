@@ -1,0 +1,75 @@
+//! Worlds are values: the same seed gives the same world, and a clone goes on as the original does.
+
+use std::sync::Arc;
+
+use kvsim::base::time::{Duration, Instant};
+use kvsim::sim::run;
+use kvsim::sim::scenario::Scenario;
+use kvsim::sim::verdict::Verdict;
+use kvsim::sim::world::World;
+
+fn small() -> Arc<Scenario> {
+    let text = std::fs::read_to_string(crate::file("small.toml")).expect("the scenario is there");
+    Arc::new(Scenario::read(&text, "small").expect("a scenario"))
+}
+
+fn run_until(world: &mut World, end: Instant) {
+    while world.next_at().is_some_and(|at| at <= end) {
+        world.step();
+    }
+}
+
+fn hashes(seed: u64) -> (u64, u64) {
+    let mut world = World::new(small(), seed);
+    run_until(&mut world, Instant::ZERO + Duration::from_secs(8));
+    (world.trace_hash(), world.state_hash())
+}
+
+#[test]
+fn one_seed_gives_one_world_and_another_seed_another() {
+    let (trace, state) = hashes(42);
+    assert_eq!(hashes(42), (trace, state));
+    let (other_trace, other_state) = hashes(43);
+    assert_ne!(other_trace, trace);
+    assert_ne!(other_state, state);
+}
+
+/// The hardest moment to clone: a flush is half done, frames and syncs are under way, and the network is cut.
+#[test]
+fn a_clone_taken_within_a_job_and_a_partition_ends_as_the_original_does() {
+    let mut world = World::new(small(), 42);
+    while world.jobs() == 0 || world.network().is_whole() {
+        world.step().expect("there is a job while the network is cut");
+    }
+    let mut clone = world.clone();
+    assert_eq!(clone.state_hash(), world.state_hash());
+    // The original goes first, and far: nothing that it does may reach the clone.
+    let before = clone.state_hash();
+    let end = Instant::ZERO + Duration::from_secs(12);
+    run_until(&mut world, end);
+    assert_eq!(clone.state_hash(), before);
+    run_until(&mut clone, end);
+    assert_eq!(clone.trace_hash(), world.trace_hash());
+    assert_eq!(clone.state_hash(), world.state_hash());
+}
+
+/// In debug and in release, here and there. A change of the core may change these; a machine may not.
+#[test]
+fn a_whole_run_passes_with_a_twin_in_lockstep() {
+    let ended = run::run(small(), 42, true, &mut |_| {});
+    assert_eq!(ended.verdict, Verdict::Pass, "{:?}", ended.reasons);
+    assert!(ended.checks.iter().all(|check| check.ok) && ended.checks.len() == 7, "{:?}", ended.checks);
+}
+
+#[test]
+fn clients_of_a_larger_crowd_begin_as_those_of_a_smaller_one() {
+    let first_of_client_0 = |count: u32| {
+        let mut scenario = Scenario::clone(&small());
+        scenario.clients.count = count;
+        let mut world = World::new(Arc::new(scenario), 42);
+        run_until(&mut world, Instant::ZERO + Duration::from_secs(3));
+        let of_0 = world.history().iter().find(|operation| operation.client == 0).cloned().expect("one");
+        (of_0.kind, of_0.key, of_0.value, of_0.node, of_0.start)
+    };
+    assert_eq!(first_of_client_0(1), first_of_client_0(4));
+}
