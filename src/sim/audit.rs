@@ -90,3 +90,31 @@ impl Audit {
         self.findings.clone().conclude("audit", looked_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scenario::Scenario;
+    use crate::sim::world::World;
+    use std::sync::Arc;
+
+    /// A promise that every disk keeps, made into one that none can: for a write that never was.
+    #[test]
+    fn a_promise_that_the_disks_do_not_keep_is_found() {
+        let text = include_str!("../../tests/sim/small.toml");
+        let mut world = World::new(Arc::new(Scenario::read(text, "small").expect("a good file")), 7);
+        while world.now() < Instant::ZERO + Duration::from_millis(3_500) {
+            world.step().expect("it goes on");
+        }
+        let mut audit = world.audit().clone();
+        let kept = audit.promises.first().expect("clients have written").clone();
+        audit.audit(&world.hosts, world.now());
+        assert!(audit.check().ok && audit.audited > 0, "{:?}", audit.check());
+
+        let dot = Dot { counter: kept.dot.counter + 1000, ..kept.dot };
+        audit.promise(Promise { dot, ..kept });
+        audit.audit(&world.hosts, world.now());
+        let check = audit.check();
+        assert!(!check.ok && check.detail.contains("leaves it on 0"), "{check:?}");
+    }
+}

@@ -58,7 +58,7 @@ fn a_clone_taken_within_a_job_and_a_partition_ends_as_the_original_does() {
 fn a_whole_run_passes_with_a_twin_in_lockstep() {
     let ended = run::run(small(), 42, true, &mut |_| {});
     assert_eq!(ended.verdict, Verdict::Pass, "{:?}", ended.reasons);
-    assert!(ended.checks.iter().all(|check| check.ok) && ended.checks.len() == 7, "{:?}", ended.checks);
+    assert!(ended.checks.iter().all(|check| check.ok) && ended.checks.len() == 8, "{:?}", ended.checks);
 }
 
 #[test]
