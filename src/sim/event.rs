@@ -35,7 +35,7 @@ pub enum Event {
     Impatience { client: u32 },
     /// A declared fault begins.
     Fault { index: usize },
-    /// The power of the node that a declared crash is for is lost, if it is not yet.
+    /// The power of a doomed node is lost at the latest now.
     Strike { index: usize },
     /// A partition ends.
     Heal { index: usize },

@@ -74,7 +74,7 @@ pub struct Host {
     pub inbox: VecDeque<Input>,
     /// When the node is to be woken, as far as an event is scheduled for it.
     pub wake_at: Option<Instant>,
-    /// The declared crash that is to hit it as soon as that costs something.
+    /// The declared crash that is to hit it just before its next sync ends.
     pub doomed: Option<usize>,
     config: Config,
     plan: DiskPlan,

@@ -32,7 +32,8 @@ use crate::sim::workload::Client;
 
 /// Hosts are switched on within this time.
 const START_WITHIN: Duration = Duration::from_millis(10);
-/// A crash waits so long for a moment at which there are unsynced bytes to lose; without them it proves little.
+/// A crash waits so long for the end of a sync, to fall just before it: a crash that finds nothing unsynced proves
+/// little.
 const CRASH_WITHIN: Duration = Duration::from_secs(1);
 
 /// An event as it is named to people.
@@ -209,10 +210,7 @@ impl World {
             Event::Ready { node, boot } if current(self, node, boot) => self.ready(node as usize),
             Event::Wake { node, boot } if current(self, node, boot) => self.wake(node as usize),
             Event::Synced { node, boot, sync } if current(self, node, boot) => {
-                if self.hosts[node as usize].is_up() {
-                    let then = self.hosts[node as usize].synced(sync);
-                    self.go_on(node as usize, self.now, then);
-                }
+                self.synced(node as usize, sync);
             }
             Event::Slice { node, boot, job } if current(self, node, boot) => {
                 if self.hosts[node as usize].is_up() {
@@ -347,7 +345,17 @@ impl World {
         }
         self.scratch.outbox = out;
         self.arm(node);
-        self.aim(node);
+    }
+
+    fn synced(&mut self, node: usize, sync: u64) {
+        let host = &mut self.hosts[node];
+        if host.doomed.is_some() && host.unsynced() > 0 {
+            // The last moment before the disk would have it: whatever was promised too early is broken now.
+            self.strike(node);
+        } else if host.is_up() {
+            let then = host.synced(sync);
+            self.go_on(node, self.now, then);
+        }
     }
 
     /// An acknowledgement leaves its node, whether or not its client still waits for it.
@@ -521,21 +529,11 @@ impl World {
             Action::Crash { node, .. } => {
                 self.hosts[*node].doomed = Some(index);
                 self.queue.schedule(self.now + CRASH_WITHIN, Event::Strike { index });
-                self.aim(*node);
             }
             Action::Restart { node } => {
                 self.strike(*node);
                 self.effects[index].effective = !self.hosts[*node].is_up() && self.start(*node);
             }
-        }
-    }
-
-    /// A doomed node dies as soon as its disk has bytes to lose, after the step that wrote them.
-    fn aim(&mut self, node: usize) {
-        let host = &self.hosts[node];
-        let Some(index) = host.doomed else { return };
-        if host.unsynced() > 0 {
-            self.queue.schedule(host.busy_until.max(self.now), Event::Strike { index });
         }
     }
 

@@ -102,11 +102,13 @@ fn options(world: &World) -> String {
 }
 
 fn operations(world: &World) -> String {
+    let kinds = stats::by_kind(world);
+    let parted = kinds.iter().any(|of| of.phases.is_some());
+    let mut header = std::vec!["", "ok", "rejected", "unknown", "p50", "p90", "p99", "p99.9", "max"];
+    header.extend(parted.then_some(["before", "during", "after"]).into_iter().flatten());
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "", "ok", "rejected", "unknown", "p50", "p90", "p99", "p99.9", "max", "before", "during", "after",
-    ]);
-    for OfKind { kind, classes, latency, phases } in stats::by_kind(world) {
+    table.load_style(presets::NOTHING).set_header(header);
+    for OfKind { kind, classes, latency, phases } in kinds {
         let mut cells = std::vec![kind.name().to_string()];
         cells.extend([classes.ok, classes.rejected, classes.unknown].map(|count| count.to_string()));
         match latency {
@@ -115,16 +117,14 @@ fn operations(world: &World) -> String {
             }
             None => cells.extend([const { "-" }; 5].map(String::from)),
         }
-        match phases {
-            Some(phases) => cells.extend(phases.iter().map(available)),
-            None => cells.extend([const { "-" }; 3].map(String::from)),
-        }
+        cells.extend(phases.iter().flatten().map(available));
         table.add_row(cells);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let note = "latency of what succeeded; the share that succeeded before, during and after the partition";
+    let shares = "; the share that succeeded before, during and after the partition";
+    let note = format!("latency of what succeeded{}", if parted { shares } else { "" });
     let mut text = format!("{}\n({note})\n", table.trim_fmt());
     for (why, count) in stats::failures(world) {
         text.push_str(&format!("{count:>8}  {why}\n"));
