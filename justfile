@@ -29,6 +29,14 @@ run scenario="partition" seed="42":
 replay:
     cargo run --release -- replay sim-results/regressions
 
+# The committed summary of each shipped scenario at seed 42, without what depends on the machine.
+baseline:
+    cargo build --release
+    for scenario in scenarios/*.toml; do \
+        cargo run --release -- run "$scenario" --seed 42 --json | grep -v '"wall_ns"' \
+            > "sim-results/baseline/$(basename "$scenario" .toml).json" || exit 1; \
+    done
+
 # Long runs: a thousand seeds of each scenario, and the property tests with many more cases.
 nightly:
     cargo build --release

@@ -9,10 +9,10 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{eprintln, fs, io};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::problem;
 use crate::real::config::{self, NodeConfig, Overrides, Problem};
 use crate::real::dev::{self, Plan};
 use crate::real::{serve, signal};
@@ -129,23 +129,9 @@ fn load(path: &PathBuf, overrides: &Overrides) -> Result<NodeConfig, String> {
     config::read(&text, overrides).map_err(|problem| report(&path.display().to_string(), &text, &problem))
 }
 
-/// File, line, column, caret, and what is allowed there.
 fn report(path: &str, text: &str, problem: &Problem) -> String {
-    let title = Level::ERROR.primary_title(&problem.message);
-    let report: Group = match &problem.span {
-        Some(span) => {
-            let mut mark = AnnotationKind::Primary.span(span.clone());
-            if let Some(allowed) = &problem.allowed {
-                mark = mark.label(format!("allowed: {allowed}"));
-            }
-            title.element(Snippet::source(text).path(path).annotation(mark))
-        }
-        None => {
-            let allowed = problem.allowed.as_ref().map(|allowed| format!("; allowed: {allowed}"));
-            title.element(Level::NOTE.message(format!("in {path}{}", allowed.unwrap_or_default())))
-        }
-    };
-    Renderer::plain().render(&[report])
+    let Problem { span, message, allowed } = problem;
+    problem::render(path, text, message, span.clone(), allowed.as_deref())
 }
 
 #[cfg(test)]
