@@ -69,11 +69,12 @@
 //!
 //! ## Results
 //!
-//! `sim-results/baseline/` holds the summary of each shipped scenario at seed 42 (`just baseline` writes it anew): what
-//! changes there changed what the core does. `sim-results/runs/` is for what runs write with `--out`, and is ignored.
+//! `sim-results/baseline/` holds the summary of each shipped scenario at seed 42 (`just baseline` writes it anew):
+//! what changes there changed what the core does. `sim-results/runs/` is for what runs write with `--out`, and is
+//! ignored.
 //!
 //! ## Speed
 //!
-//! `kvsim run scenarios/partition.toml --seed 42`, release build, one core of a shared 2-core machine: 406,000 events in
-//! 0.8 s with all checks and audits on (about 500,000 events/s, 95 simulated seconds a second). Audits cost a third of
-//! that.
+//! `kvsim run scenarios/partition.toml --seed 42`, release build, one core of a shared 2-core machine: 406,000
+//! events in 0.8 s with all checks and audits on (about 500,000 events/s, 95 simulated seconds a second). Audits
+//! cost a third of that.
