@@ -11,6 +11,7 @@
 //! | `wal-N` | the commit log of one memtable | appended to, removed after its flush |
 //! | `table-N` | a sorted table | never |
 //! | `temp-N` | being written, to be renamed | removed at the next start |
+//! | `reserve-0000000000` | nothing: space for the day when the disk is full | removed then, made again later |
 //!
 //! All integers are little-endian, except inside keys, where big-endian keeps them in order. Structured payloads
 //! are encoded by [`crate::base::codec`]. Every format carries a version number, and every byte is under a checksum

@@ -147,7 +147,13 @@ impl Node {
     pub fn open(config: Config, seed: u64, env: &mut Env) -> Result<Node, OpenError> {
         config.validate().map_err(OpenError::Config)?;
         let mut rng = Stream::new(seed, "node", 0);
-        let identity = identity::take(config.cluster, config.node, &mut rng, env.disk)?;
+        let identity = match identity::take(config.cluster, config.node, &mut rng, env.disk) {
+            // A full disk should not keep a node from serving reads.
+            Err(IdentityError::Disk(DiskError::Full)) if storage::release_reserve(env.disk) => {
+                identity::take(config.cluster, config.node, &mut rng, env.disk)
+            }
+            taken => taken,
+        }?;
         let (engine, recovery) =
             Engine::open(config.storage.clone(), env.disk).map_err(OpenError::Storage)?;
         let (store, Found { hints, layout }) = Store::new(engine, env.disk).map_err(OpenError::Scan)?;

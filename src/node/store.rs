@@ -31,8 +31,10 @@ pub struct Store {
 pub enum StoreError {
     /// The copy here is damaged, so what it would be merged with is not known.
     Damaged,
-    /// The engine has no room for now.
+    /// Too much waits for the engine's background work.
     Overloaded,
+    /// The disk is full.
+    Full,
     /// Together with what is here, more than a key may hold.
     TooLarge,
     /// The engine has failed; the node is about to halt.
@@ -44,6 +46,7 @@ impl From<WriteError> for StoreError {
         match error {
             WriteError::Poisoned => StoreError::Poisoned,
             WriteError::Overloaded => StoreError::Overloaded,
+            WriteError::Full => StoreError::Full,
             WriteError::TooLarge => StoreError::TooLarge,
         }
     }

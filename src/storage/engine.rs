@@ -15,6 +15,7 @@ use crate::storage::error::{OpenError, Operation, Poisoned, ReadError, WriteErro
 use crate::storage::manifest::Manifest;
 use crate::storage::memtable::{Cursor, Memtable};
 use crate::storage::recovery::{self, Opened, Recovery};
+use crate::storage::reserve::{self, Reserve};
 use crate::storage::table::Pages;
 use crate::storage::table::reader::{self, Run};
 use crate::storage::version::{Edit, LAST_LEVEL, Version};
@@ -53,6 +54,8 @@ struct Frozen {
     log: FileName,
     last: Position,
     work: Work,
+    /// The file numbers reserved for its table.
+    numbers: core::ops::Range<u64>,
 }
 
 /// A compaction on its way.
@@ -103,6 +106,7 @@ pub struct Engine {
     /// As of the last edit in the manifest.
     log_floor: u64,
     flushed: Position,
+    reserve: Reserve,
     next_file: u64,
     next_ticket: u64,
     next_job: u64,
@@ -110,10 +114,12 @@ pub struct Engine {
 
 impl Engine {
     /// Opens the store on this disk, or begins one on an empty disk. Blocks on syncs. All that was recovered
-    /// is durable when this returns. An error changes nothing that an earlier or later open would miss.
+    /// is durable when this returns. An error changes nothing that an earlier or later open would miss. On a
+    /// full disk it opens with the reserve's space, and takes no writes until there is more.
     pub fn open(config: Config, disk: &mut dyn Disk) -> Result<(Engine, Recovery), OpenError> {
         assert!(config.level0_tables > 0 && config.table_bytes > 0, "the configuration was checked");
         let Opened { version, wal, manifest, next_file, recovery } = recovery::open(&config, disk)?;
+        let reserve = Reserve::open(config.reserve_bytes, disk)?;
         let engine = Engine {
             status: Status::Open,
             active: Arc::new(Memtable::default()),
@@ -129,6 +135,7 @@ impl Engine {
             pending: VecDeque::new(),
             compaction: None,
             damaged: BTreeSet::new(),
+            reserve,
             next_file,
             next_ticket: 0,
             next_job: 0,
@@ -218,12 +225,19 @@ impl Engine {
         if key.len() > KEY_MAX || value.is_some_and(|value| value.len() > VALUE_MAX) {
             return Err(WriteError::TooLarge);
         }
+        if !self.reserve.takes_writes() && (self.is_working() || !self.reserve.restore(disk)) {
+            return Err(WriteError::Full);
+        }
         self.make_room(disk)?;
         let log = self.wal.active();
         match self.wal.append(key, value, disk) {
             Ok(position) => {
                 Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
                 Ok(position)
+            }
+            Err(DiskError::Full) => {
+                self.reserve.ran_out(disk);
+                Err(WriteError::Full)
             }
             // Half a frame may lie in the log. Whatever came behind it would be lost at the next open (fjall
             // issue 308), so nothing does.
@@ -251,13 +265,27 @@ impl Engine {
         }
         let (log, last) = (self.wal.active(), self.wal.appended());
         let number = self.take_files(1).start;
-        if let Err(why) = self.wal.rotate(number, disk) {
-            self.poison(Operation::Append(self.wal.active()), why);
-            return Err(WriteError::Poisoned);
+        match self.wal.rotate(number, disk) {
+            Ok(()) => {}
+            Err(DiskError::Full) => {
+                self.reserve.ran_out(disk);
+                return Err(WriteError::Full);
+            }
+            Err(why) => {
+                self.poison(Operation::Append(self.wal.active()), why);
+                return Err(WriteError::Poisoned);
+            }
         }
         let memtable = core::mem::take(&mut self.active);
-        self.frozen = Some(Frozen { memtable, log, last, work: Work::Waiting });
+        self.frozen = Some(Frozen { memtable, log, last, work: Work::Waiting, numbers: 0..0 });
         Ok(())
+    }
+
+    /// Whether a job runs, which may be about to free space and should have what there is.
+    fn is_working(&self) -> bool {
+        let flush = self.frozen.as_ref().map(|frozen| frozen.work);
+        let compaction = self.compaction.as_ref().map(|compaction| compaction.work);
+        [flush, compaction].into_iter().flatten().any(|work| work != Work::Waiting)
     }
 
     fn take_files(&mut self, count: u64) -> core::ops::Range<u64> {
@@ -279,6 +307,10 @@ impl Engine {
             Status::Open => {}
             Status::Closed => return Ok(()),
             Status::Poisoned(poisoned) => return Err(poisoned),
+        }
+        if !self.reserve.takes_writes() {
+            // Whatever was laid by of it, the end frame needs it more.
+            reserve::release(disk);
         }
         self.wal.end(disk).map_err(|(operation, why)| self.poison(operation, why))?;
         self.status = Status::Closed;

@@ -74,13 +74,15 @@ impl fmt::Display for ReadError {
 
 impl core::error::Error for ReadError {}
 
-/// Why a write was not taken. With `Overloaded` and `TooLarge` nothing has changed.
+/// Why a write was not taken. Nothing has changed, except with `Poisoned`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteError {
     /// The engine is poisoned or closed. The write that poisoned it may be found after a restart, or may not.
     Poisoned,
     /// Too much is waiting to be flushed or compacted. Try again later.
     Overloaded,
+    /// The disk is full. Reads go on, and writes are taken again as soon as there is space.
+    Full,
     /// The key is longer than [`super::KEY_MAX`] or the value than [`super::VALUE_MAX`].
     TooLarge,
 }
@@ -90,6 +92,7 @@ impl fmt::Display for WriteError {
         f.write_str(match self {
             WriteError::Poisoned => "the store takes no more writes since its disk failed",
             WriteError::Overloaded => "the store is behind with flushing or compacting",
+            WriteError::Full => "the disk is full",
             WriteError::TooLarge => "the key or the value is too large",
         })
     }

@@ -105,8 +105,8 @@ impl Appender {
         Appender { file, len: 0 }
     }
 
-    /// Appends one frame. After an error the end of the file is unknown, and nothing may be appended any
-    /// more.
+    /// Appends one frame. If the disk is full, what was written of it is cut off again and the file is as it
+    /// was. After any other error the end of the file is unknown, and nothing may be appended any more.
     pub fn append<T: Encode>(
         &mut self,
         head: Head,
@@ -114,7 +114,10 @@ impl Appender {
         disk: &mut dyn Disk,
     ) -> Result<(), DiskError> {
         let bytes = encode(self.file, self.len, head, payload);
-        let offset = disk.append(self.file, &bytes)?;
+        let offset = match disk.append(self.file, &bytes) {
+            Err(DiskError::Full) => return Err(self.undo(disk)),
+            result => result?,
+        };
         if offset != self.len {
             // Somebody else writes this file. What we appended is bound to another offset, so it is as good
             // as torn.
@@ -122,6 +125,18 @@ impl Appender {
         }
         self.len += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Cuts off half a frame, which recovery would take for the end of the file, and all behind it for lost.
+    fn undo(&self, disk: &mut dyn Disk) -> DiskError {
+        let undone = match self.len {
+            0 => disk.remove(self.file).or_else(|error| match error {
+                DiskError::NotFound => Ok(()),
+                error => Err(error),
+            }),
+            len => disk.truncate(self.file, len),
+        };
+        if undone.is_ok() { DiskError::Full } else { DiskError::Io }
     }
 }
 

@@ -33,6 +33,7 @@ mod job;
 mod manifest;
 mod memtable;
 mod recovery;
+mod reserve;
 mod table;
 mod version;
 mod wal;
@@ -42,6 +43,7 @@ pub use engine::{Engine, JobId, SyncRequest, SyncTicket};
 pub use error::{OpenError, Operation, Poisoned, ReadError, WriteError};
 pub use job::{Job, JobError, JobOutput, JobResult, Progress};
 pub use recovery::Recovery;
+pub use reserve::release as release_reserve;
 pub use wal::Position;
 
 use crate::base::{codec, limits};

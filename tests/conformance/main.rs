@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod driver;
 mod flips;
+mod full;
 mod history;
 mod model;
 mod scenario;

@@ -6,7 +6,7 @@ use kvsim::disk::{Disk, FileKind, FileName};
 use kvsim::node::fact::Fact;
 use kvsim::node::message::Message;
 use kvsim::node::outbox::Halt;
-use kvsim::node::request::Outcome;
+use kvsim::node::request::{Outcome, Rejection};
 use kvsim::node::step::OpenError;
 use kvsim::node::wire::Sender;
 
@@ -104,4 +104,27 @@ fn a_node_that_meets_its_own_newer_self_halts() {
     let newer = Sender { generation: Generation(9), ..table.nodes[&1].sender() };
     table.step(1, kvsim::node::input::Input::Peer { from: newer, message: Message::LayoutWanted });
     assert_eq!(table.halts[&1], Halt::Superseded);
+}
+
+/// A full disk stops writes, with an answer that says so; everything else goes on, and so do writes when there is space.
+#[test]
+fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space() {
+    let mut table = Table::new(3);
+    assert!(matches!(table.put(1, "key", "value"), Some(Outcome::Written { .. })));
+    let config = table.crash(1);
+    let used = table.disks[&1].used();
+    table.disks.get_mut(&1).expect("there").set_capacity(Some(used));
+    table.boot(config).expect("it starts with the space of the reserve");
+    table.advance(Duration::from_secs(2));
+    let refused = Some(Outcome::Rejected(Rejection::DiskFull));
+    // What the start left of the reserve's space is used up first.
+    let filled = (0..200).any(|n| table.put(1, "filler", &"x".repeat(10_000 - n)) == refused);
+    assert!(filled, "a write was refused");
+    assert_eq!(table.put(1, "key", &"y".repeat(10_000)), refused);
+    assert!(table.count(Fact::DiskFull) >= 2);
+    assert_eq!(table.get(1, "key").0, ["value"]);
+    assert!(table.halts.is_empty());
+    table.disks.get_mut(&1).expect("there").set_capacity(None);
+    let resumed = (0..100).any(|_| matches!(table.put(1, "key", "again"), Some(Outcome::Written { .. })));
+    assert!(resumed, "without a restart");
 }

@@ -84,7 +84,7 @@ impl Engine {
     /// The next job to start, if any; call until there is none. At most one flush and one compaction are on
     /// their way.
     pub fn poll_job(&mut self) -> Option<(JobId, Job)> {
-        if !matches!(self.status, Status::Open) {
+        if !matches!(self.status, Status::Open) || !self.reserve.takes_jobs() {
             return None;
         }
         self.poll_flush().or_else(|| self.poll_compaction())
@@ -100,11 +100,13 @@ impl Engine {
         }
         let (memtable, last) = (frozen.memtable.clone(), frozen.last);
         let id = self.take_job_id();
-        let number = self.take_files(1).start;
+        let numbers = self.take_files(1);
+        let job = Job::flush(&self.config, memtable, last, numbers.start);
         if let Some(frozen) = &mut self.frozen {
             frozen.work = Work::Running(id);
+            frozen.numbers = numbers;
         }
-        Some((id, Job::flush(&self.config, memtable, last, number)))
+        Some((id, job))
     }
 
     fn poll_compaction(&mut self) -> Option<(JobId, Job)> {
@@ -151,29 +153,39 @@ impl Engine {
 
     fn flushed(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         let frozen = self.frozen.as_mut().expect("the caller saw it");
-        frozen.work = Work::Written;
-        let (log, last) = (frozen.log, frozen.last);
-        let added = match result {
-            Ok(output) => output.added,
-            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
-            Err(JobError::Read(_)) => unreachable!("a flush reads no tables"),
-        };
+        let (log, last, numbers) = (frozen.log, frozen.last, frozen.numbers.clone());
         assert!(last <= self.wal.durable(), "a memtable is flushed after its log is durable");
-        self.log_floor = self.wal.active().number;
-        self.flushed = last;
-        let obsolete = alloc::vec![log];
-        self.append_edit(0, added, Vec::new(), obsolete, disk)
+        let done = match result {
+            Ok(output) => {
+                frozen.work = Work::Written;
+                let before = (self.log_floor, self.flushed);
+                (self.log_floor, self.flushed) = (self.wal.active().number, last);
+                let done = self.append_edit(0, output.added, Vec::new(), alloc::vec![log], disk)?;
+                if done == Done::Full {
+                    (self.log_floor, self.flushed) = before;
+                }
+                done
+            }
+            Err(JobError::Read(_)) => unreachable!("a flush reads no tables"),
+            Err(JobError::Write { operation, why }) => self.job_failed(operation, why, disk)?,
+        };
+        if done == Done::Full {
+            self.remove_tables(numbers, disk);
+            self.frozen.as_mut().expect("as above").work = Work::Waiting;
+        }
+        Ok(())
     }
 
     fn compacted(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         let compaction = self.compaction.as_mut().expect("the caller saw it");
-        compaction.work = Work::Written;
-        let inputs = compaction.inputs.clone();
-        let numbers = compaction.numbers.clone();
-        let table = |number| FileName::new(FileKind::Table, number);
-        let added = match result {
-            Ok(output) => output.added,
-            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
+        let (inputs, numbers) = (compaction.inputs.clone(), compaction.numbers.clone());
+        let done = match result {
+            Ok(output) => {
+                compaction.work = Work::Written;
+                let obsolete = inputs.iter().map(|number| FileName::new(FileKind::Table, *number)).collect();
+                self.append_edit(LAST_LEVEL, output.added, inputs, obsolete, disk)?
+            }
+            Err(JobError::Write { operation, why }) => self.job_failed(operation, why, disk)?,
             Err(JobError::Read(error)) => {
                 // The damage costs its keys and the space that compaction would have freed; nothing else
                 // stops.
@@ -181,20 +193,40 @@ impl Engine {
                     ReadError::Damaged { file, .. } => self.damaged.extend([file.number]),
                     ReadError::Disk(_) => self.damaged.extend(inputs),
                 }
-                for number in numbers {
-                    // Most were never written, and what cannot be removed is an orphan.
-                    let _ = disk.remove(table(number));
-                }
-                self.compaction = None;
-                return Ok(());
+                Done::Damaged
             }
         };
-        let obsolete = inputs.iter().map(|number| table(*number)).collect();
-        self.append_edit(LAST_LEVEL, added, inputs, obsolete, disk)
+        if done != Done::Appended {
+            self.remove_tables(numbers, disk);
+            self.compaction = None;
+        }
+        Ok(())
+    }
+
+    /// A full disk stops a job and nothing else: what it wrote is of no use, and its inputs are all there. That
+    /// holds even if it was a sync that found the disk full, as long as it was that of the job's own file.
+    fn job_failed(
+        &mut self,
+        operation: Operation,
+        why: DiskError,
+        disk: &mut dyn Disk,
+    ) -> Result<Done, Poisoned> {
+        if why != DiskError::Full || operation == Operation::Sync(SyncTarget::Directory) {
+            return Err(self.poison(operation, why));
+        }
+        self.reserve.ran_out(disk);
+        Ok(Done::Full)
+    }
+
+    /// Most were never written, and what cannot be removed is an orphan.
+    fn remove_tables(&mut self, numbers: core::ops::Range<u64>, disk: &mut dyn Disk) {
+        for number in numbers {
+            let _ = disk.remove(FileName::new(FileKind::Table, number));
+        }
     }
 
     /// Appends an edit to the manifest. The tables it names are durable already; it counts once it is durable
-    /// itself.
+    /// itself. On a full disk it may take the reserve's space; if even that is gone, nothing has changed.
     fn append_edit(
         &mut self,
         level: u8,
@@ -202,7 +234,7 @@ impl Engine {
         removed: Vec<u64>,
         obsolete: Vec<FileName>,
         disk: &mut dyn Disk,
-    ) -> Result<(), Poisoned> {
+    ) -> Result<Done, Poisoned> {
         let edit = Edit {
             added: added.into_iter().map(|table| (level, table)).collect(),
             removed,
@@ -211,9 +243,32 @@ impl Engine {
             next_file: self.next_file,
         };
         let file = self.manifest.file();
-        let appended = self.manifest.append(&edit, disk);
-        let number = appended.map_err(|why| self.poison(Operation::Append(file), why))?;
-        self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
-        Ok(())
+        let mut appended = self.manifest.append(&edit, disk);
+        if appended == Err(DiskError::Full) && self.reserve.takes_jobs() {
+            self.reserve.ran_out(disk);
+            appended = self.manifest.append(&edit, disk);
+        }
+        match appended {
+            Ok(number) => {
+                self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
+                Ok(Done::Appended)
+            }
+            Err(DiskError::Full) => {
+                self.reserve.ran_out(disk);
+                Ok(Done::Full)
+            }
+            Err(why) => Err(self.poison(Operation::Append(file), why)),
+        }
     }
+}
+
+/// What became of the result of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// Its edit is on the way.
+    Appended,
+    /// There was no space for it; it can be tried again.
+    Full,
+    /// Its inputs could not be read.
+    Damaged,
 }
