@@ -231,6 +231,11 @@ impl Node {
         if self.halted { None } else { self.timers.next() }
     }
 
+    /// How long the driver should let this node rest after a write, because its disk is behind.
+    pub fn write_delay(&self) -> Duration {
+        self.store.engine.delay()
+    }
+
     /// Stops cleanly: everything appended is made durable, so that the next start has nothing to repair.
     pub fn close(&mut self, env: &mut Env) {
         if self.halted {

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::time::Duration;
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
 use crate::storage::cache::Cache;
 use crate::storage::compaction::merge::{Merge, Source};
@@ -18,9 +19,12 @@ use crate::storage::recovery::{self, Opened, Recovery};
 use crate::storage::reserve::{self, Reserve};
 use crate::storage::table::Pages;
 use crate::storage::table::reader::{self, Run};
-use crate::storage::version::{Edit, LAST_LEVEL, Version};
+use crate::storage::version::{Edit, Version};
 use crate::storage::wal::{Position, Wal};
 use crate::storage::{KEY_MAX, VALUE_MAX};
+
+/// See [`Engine::delay`].
+pub const DELAY_MAX: Duration = Duration::from_millis(1);
 
 /// Names a sync that the engine asked for. Unique within one run of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +67,8 @@ struct Frozen {
 struct Compaction {
     work: Work,
     inputs: Vec<u64>,
+    /// The level of what it makes.
+    into: u8,
     /// The file numbers reserved for it.
     numbers: core::ops::Range<u64>,
 }
@@ -103,6 +109,8 @@ pub struct Engine {
     compaction: Option<Compaction>,
     /// Tables that a compaction could not read. Left alone until the next open.
     damaged: BTreeSet<u64>,
+    /// Nothing is to be compacted, as long as neither the tables nor their damage changes.
+    settled: bool,
     /// As of the last edit in the manifest.
     log_floor: u64,
     flushed: Position,
@@ -135,6 +143,7 @@ impl Engine {
             pending: VecDeque::new(),
             compaction: None,
             damaged: BTreeSet::new(),
+            settled: false,
             reserve,
             next_file,
             next_ticket: 0,
@@ -166,17 +175,12 @@ impl Engine {
             return Ok(found);
         }
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
-        for table in self.version.level(0) {
+        for table in self.version.candidates(key) {
             if let Some(found) = reader::get(table, key, &mut pages)? {
                 return Ok(found);
             }
         }
-        let level1 = self.version.level(LAST_LEVEL);
-        let at = level1.partition_point(|table| *table.last < *key);
-        match level1.get(at) {
-            Some(table) => Ok(reader::get(table, key, &mut pages)?.flatten()),
-            None => Ok(None),
-        }
+        Ok(None)
     }
 
     /// The live entries with `from <= key < to`, in key order, at most `limit` of them. To go on, scan from
@@ -193,8 +197,9 @@ impl Engine {
         let mut sources: Vec<Source> =
             memtables.map(|table| Source::Memory(Cursor::new(table.clone()))).collect();
         let level0 = self.version.level(0).iter().map(|table| Run::new(alloc::vec![table.clone()]));
-        let level1 = Run::new(self.version.level(LAST_LEVEL).to_vec());
-        sources.extend(level0.chain([level1]).map(Source::tables));
+        let deeper = self.version.levels().skip(1).filter(|(_, tables)| !tables.is_empty());
+        let deeper = deeper.map(|(_, tables)| Run::new(tables.to_vec()));
+        sources.extend(level0.chain(deeper).map(Source::tables));
 
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut merge = Merge::new(sources);
@@ -246,6 +251,23 @@ impl Engine {
                 Err(WriteError::Poisoned)
             }
         }
+    }
+
+    /// How long whoever calls [`Engine::put`] should let the next write wait, so that background work keeps up: in
+    /// proportion to how far it is behind, from nothing to [`DELAY_MAX`], beyond which writes are refused. Without
+    /// it writes would run at full speed into a wall.
+    pub fn delay(&self) -> Duration {
+        let share = |value: u64, from: u64, until: u64| {
+            let over = value.saturating_sub(from).min(until.saturating_sub(from));
+            DELAY_MAX.as_nanos().saturating_mul(over) / until.saturating_sub(from).max(1)
+        };
+        let trigger = u64::from(self.config.level0_tables);
+        let stall = trigger.saturating_mul(u64::from(LEVEL0_STALL));
+        let tables = share(self.version.level(0).len() as u64, trigger.saturating_mul(2), stall);
+        let full = self.config.memtable_bytes;
+        let memory =
+            if self.frozen.is_some() { share(self.wal.len(), full, full.saturating_mul(2)) } else { 0 };
+        Duration(tables.max(memory))
     }
 
     /// Freezes a full memtable, or refuses if the one before it is still there and this one is twice its

@@ -95,16 +95,23 @@ impl Job {
         }
     }
 
-    /// Merges the chosen tables into tables of the last level, in files of these numbers.
+    /// Moves the chosen tables: there is nothing to do but to say so in the manifest.
+    pub(super) fn relocate(config: &Config, choice: &Choice) -> Job {
+        assert!(choice.is_move(), "only what overlaps nothing is moved");
+        let added = choice.upper.iter().map(|table| (**table).clone()).collect();
+        let job = Job::compact(config, choice, 0..0);
+        Job { phase: Phase::Done(Ok(JobOutput { added })), ..job }
+    }
+
+    /// Merges the chosen tables into tables of the level below, in files of these numbers.
     pub(super) fn compact(config: &Config, choice: &Choice, numbers: core::ops::Range<u64>) -> Job {
-        assert!(!numbers.is_empty(), "a compaction may write at least one table");
         let newest = choice.tables().map(|table| table.newest).max().unwrap_or(0);
-        let level0 = choice.level0.iter().map(|table| Run::new(alloc::vec![table.clone()]));
-        let runs = level0.chain([Run::new(choice.level1.clone())]);
+        let upper = choice.upper.iter().map(|table| Run::new(alloc::vec![table.clone()]));
+        let runs = upper.chain([Run::new(choice.lower.clone())]);
         Job {
             phase: Phase::Begin,
             merge: Merge::new(runs.map(Source::tables).collect()),
-            keep_deletes: false,
+            keep_deletes: !choice.is_last,
             table_bytes: config.table_bytes,
             block_bytes: config.block_bytes,
             number: numbers.start,

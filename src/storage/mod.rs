@@ -7,7 +7,8 @@
 //!    memtable. It is visible at once and durable later: [`Engine::durable`] is a number that follows
 //!    [`Engine::appended`].
 //! 2. A full memtable is frozen and its log is closed; a flush job writes it as a sorted table of level 0.
-//! 3. A compaction job merges all of level 0 with what overlaps it in level 1, the last level.
+//! 3. Compaction jobs merge level 0 into a base level, and from level to level downwards whatever is too
+//!    much for its level (`compaction/pick.rs`).
 //!
 //! The set of live tables and logs is what the manifest says, and nothing else. The order that makes a crash
 //! harmless between any two disk operations is always the same: write the new file, sync it, sync its name,

@@ -9,7 +9,7 @@ use crate::storage::compaction::pick::{self, Choice};
 use crate::storage::error::{Operation, Poisoned, ReadError};
 use crate::storage::job::{Job, JobError, JobResult};
 use crate::storage::table::TableMeta;
-use crate::storage::version::{Edit, LAST_LEVEL};
+use crate::storage::version::Edit;
 
 impl Engine {
     /// The next sync to start, if any; call until there is none. At most one of the log and one of the
@@ -69,6 +69,7 @@ impl Engine {
                 return;
             }
             self.version = self.version.apply(&pending.edit).expect("our own edits fit");
+            self.settled = false;
             if pending.is_flush {
                 self.frozen = None;
             } else {
@@ -114,19 +115,29 @@ impl Engine {
             return None;
         }
         let choice = self.pick()?;
-        // Outputs are cut at `table_bytes`, so twice as many as the inputs fill are enough; if they are not,
-        // the last one grows.
-        let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
-        let numbers = self.take_files(2 * (bytes / self.config.table_bytes) + 2);
+        let (job, numbers) = if choice.is_move() {
+            (Job::relocate(&self.config, &choice), 0..0)
+        } else {
+            // Outputs are cut at `table_bytes`, so twice as many as the inputs fill are enough; if they are
+            // not, the last one grows.
+            let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
+            let numbers = self.take_files(2 * (bytes / self.config.table_bytes) + 2);
+            (Job::compact(&self.config, &choice, numbers.clone()), numbers)
+        };
         let id = self.take_job_id();
         let inputs = choice.tables().map(|table| table.number).collect();
-        let job = Job::compact(&self.config, &choice, numbers.clone());
-        self.compaction = Some(Compaction { work: Work::Running(id), inputs, numbers });
+        self.compaction = Some(Compaction { work: Work::Running(id), inputs, into: choice.into, numbers });
         Some((id, job))
     }
 
-    pub(super) fn pick(&self) -> Option<Choice> {
-        pick::pick(&self.version, self.config.level0_tables, &self.damaged)
+    /// What to compact next. Asked after every step of a node, so "nothing" is remembered.
+    pub(super) fn pick(&mut self) -> Option<Choice> {
+        if self.settled {
+            return None;
+        }
+        let choice = pick::pick(&self.version, &self.config, &self.damaged);
+        self.settled = choice.is_none();
+        choice
     }
 
     fn take_job_id(&mut self) -> JobId {
@@ -178,12 +189,16 @@ impl Engine {
 
     fn compacted(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         let compaction = self.compaction.as_mut().expect("the caller saw it");
-        let (inputs, numbers) = (compaction.inputs.clone(), compaction.numbers.clone());
+        let (inputs, into) = (compaction.inputs.clone(), compaction.into);
+        let numbers = compaction.numbers.clone();
         let done = match result {
             Ok(output) => {
                 compaction.work = Work::Written;
-                let obsolete = inputs.iter().map(|number| FileName::new(FileKind::Table, *number)).collect();
-                self.append_edit(LAST_LEVEL, output.added, inputs, obsolete, disk)?
+                // What was only moved is still needed.
+                let kept = |number: &&u64| output.added.iter().any(|table| table.number == **number);
+                let obsolete = inputs.iter().filter(|number| !kept(number));
+                let obsolete = obsolete.map(|number| FileName::new(FileKind::Table, *number)).collect();
+                self.append_edit(into, output.added, inputs, obsolete, disk)?
             }
             Err(JobError::Write { operation, why }) => self.job_failed(operation, why, disk)?,
             Err(JobError::Read(error)) => {
@@ -193,6 +208,7 @@ impl Engine {
                     ReadError::Damaged { file, .. } => self.damaged.extend([file.number]),
                     ReadError::Disk(_) => self.damaged.extend(inputs),
                 }
+                self.settled = false;
                 Done::Damaged
             }
         };

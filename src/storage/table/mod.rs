@@ -61,6 +61,8 @@ pub struct TableMeta {
     pub newest: u64,
     /// Keys in it, deleted ones included.
     pub entries: u64,
+    /// Deleted ones.
+    pub deletes: u64,
 }
 
 impl TableMeta {
