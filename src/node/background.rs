@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, Slot};
+use crate::base::time::Duration;
 use crate::member::gossip::Gossip;
 use crate::member::view::Change;
 use crate::node::fact::Fact;
@@ -18,6 +19,8 @@ use crate::repair::exchange::{self, Action, Exchange};
 use crate::ring::layout::{Layout, Member};
 use crate::ring::placement::Placement;
 
+/// How often a node verifies one of its tables: all of 100 GB in tables of 8 MB in about nine days.
+pub(super) const SCRUB_EVERY: Duration = Duration::from_secs(60);
 /// Members that one round of gossip goes to.
 const FANOUT: usize = 2;
 
@@ -35,6 +38,10 @@ impl Node {
             Timer::Handoff => {
                 self.hand_off(env);
                 self.timers.set(env.now.mono + self.config.gossip_every, Timer::Handoff);
+            }
+            Timer::Scrub => {
+                self.store.engine.scrub();
+                self.timers.set(env.now.mono + SCRUB_EVERY, Timer::Scrub);
             }
             Timer::Op(op) => self.expire(op, env),
         }

@@ -19,6 +19,9 @@ use crate::storage::{Engine, Position, ReadError, WriteError};
 /// Entries read at a time while scanning.
 const SCAN_BATCH: usize = 256;
 
+/// One of the engine's ways to scan.
+type Scan = fn(&mut Engine, &[u8], &[u8], usize, &mut dyn Disk) -> Result<Vec<(Bytes, Bytes)>, ReadError>;
+
 /// The data of one replica.
 #[derive(Clone, Debug, Hash)]
 pub struct Store {
@@ -59,24 +62,26 @@ pub struct Found {
 }
 
 impl Store {
-    /// Builds the forest and the hint index by one scan over an engine that has just been opened.
+    /// Builds the forest and the hint index by one scan over an engine that has just been opened. Damage costs the
+    /// keys it hits: what is not in the forest looks missing to the replicas, which makes them send it.
     pub fn new(engine: Engine, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
         let mut store = Store { engine, forest: Forest::default() };
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
-        store.scan(from, &to, disk, |forest, engine_key, value| {
+        store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
             let parsed = keyspace::parse_data_key(engine_key);
             if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
                 forest.update(slot, key, None, fingerprint(&siblings));
             }
         })?;
         let (from, to) = keyspace::hint_range();
-        store.scan(from, &to, disk, |_, engine_key, value| {
+        store.scan_with(Engine::scan_around, from, &to, disk, |_, engine_key, value| {
             if let Some((target, key)) = keyspace::parse_hint_key(engine_key) {
                 hints.insert(target, Bytes::new(key), value.len());
             }
         })?;
-        let layout = store.engine.get(keyspace::LAYOUT, disk)?;
+        // A layout that cannot be read is learned again by gossip.
+        let layout = store.engine.get(keyspace::LAYOUT, disk).unwrap_or(None);
         let layout = layout.and_then(|bytes| keyspace::decode_value::<Layout>(&bytes).ok());
         let layout = layout.filter(|layout| layout.validate().is_ok());
         Ok((store, Found { hints, layout }))
@@ -173,7 +178,7 @@ impl Store {
     pub fn list_slot(&mut self, slot: Slot, disk: &mut dyn Disk) -> Result<Vec<(Bytes, u128)>, ReadError> {
         let (from, to) = keyspace::slot_range(slot);
         let mut listed = Vec::new();
-        self.scan(from, &to, disk, |_, engine_key, value| {
+        self.scan_with(Engine::scan, from, &to, disk, |_, engine_key, value| {
             let parsed = keyspace::parse_data_key(engine_key);
             if let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
                 listed.extend(fingerprint(&siblings).map(|digest| (Bytes::new(key), digest)));
@@ -201,15 +206,16 @@ impl Store {
         Ok(self.engine.put(engine_key, Some(&bytes), disk)?)
     }
 
-    fn scan(
+    fn scan_with(
         &mut self,
+        scan: Scan,
         mut from: Vec<u8>,
         to: &[u8],
         disk: &mut dyn Disk,
         mut each: impl FnMut(&mut Forest, &[u8], &[u8]),
     ) -> Result<(), ReadError> {
         loop {
-            let batch = self.engine.scan(&from, to, SCAN_BATCH, disk)?;
+            let batch = scan(&mut self.engine, &from, to, SCAN_BATCH, disk)?;
             for (key, value) in &batch {
                 each(&mut self.forest, key, value);
             }

@@ -1,6 +1,7 @@
 //! The engine: what is in memory, and how it follows what is on the disk.
 
 mod background;
+pub mod damage;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -9,16 +10,18 @@ use alloc::vec::Vec;
 use crate::base::bytes::Bytes;
 use crate::base::time::Duration;
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
-use crate::storage::cache::Cache;
+use crate::storage::cache::{Cache, Place};
 use crate::storage::compaction::merge::{Merge, Source};
 use crate::storage::config::{Config, LEVEL0_STALL};
+use crate::storage::engine::damage::Suspect;
 use crate::storage::error::{OpenError, Operation, Poisoned, ReadError, WriteError};
+use crate::storage::job::Job;
 use crate::storage::manifest::Manifest;
 use crate::storage::memtable::{Cursor, Memtable};
 use crate::storage::recovery::{self, Opened, Recovery};
 use crate::storage::reserve::{self, Reserve};
-use crate::storage::table::Pages;
 use crate::storage::table::reader::{self, Run};
+use crate::storage::table::{Pages, TableMeta};
 use crate::storage::version::{Edit, Version};
 use crate::storage::wal::{Position, Wal};
 use crate::storage::{KEY_MAX, VALUE_MAX};
@@ -62,15 +65,24 @@ struct Frozen {
     numbers: core::ops::Range<u64>,
 }
 
-/// A compaction on its way.
+/// A compaction or a repair on its way.
 #[derive(Clone, Debug, Hash)]
 struct Compaction {
     work: Work,
+    /// As long as it waits to be handed out.
+    job: Option<Job>,
     inputs: Vec<u64>,
     /// The level of what it makes.
     into: u8,
     /// The file numbers reserved for it.
     numbers: core::ops::Range<u64>,
+}
+
+/// A table that is being verified.
+#[derive(Clone, Debug, Hash)]
+struct Scrubbing {
+    table: Arc<TableMeta>,
+    work: Work,
 }
 
 /// An edit in the manifest that is not durable yet.
@@ -107,8 +119,11 @@ pub struct Engine {
     manifest_sync: Option<(SyncRequest, u64)>,
     pending: VecDeque<Pending>,
     compaction: Option<Compaction>,
-    /// Tables that a compaction could not read. Left alone until the next open.
-    damaged: BTreeSet<u64>,
+    scrub: Option<Scrubbing>,
+    /// The number of the table that was scrubbed last.
+    scrubbed: u64,
+    /// Places (table, offset) that could not be read. Their tables are not compacted.
+    damaged: BTreeSet<Place>,
     /// Nothing is to be compacted, as long as neither the tables nor their damage changes.
     settled: bool,
     /// As of the last edit in the manifest.
@@ -142,6 +157,8 @@ impl Engine {
             manifest_sync: None,
             pending: VecDeque::new(),
             compaction: None,
+            scrub: None,
+            scrubbed: 0,
             damaged: BTreeSet::new(),
             settled: false,
             reserve,
@@ -168,8 +185,13 @@ impl Engine {
         matches!(self.status, Status::Poisoned(_))
     }
 
-    /// The value of `key`, or `None` if it does not exist or was deleted.
+    /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;
+    /// the damage is then among the [`Engine::suspects`].
     pub fn get(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
+        self.lookup(key, disk).inspect_err(|error| self.note_damage([*error]))
+    }
+
+    fn lookup(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
         let frozen = self.frozen.as_ref().map(|frozen| &frozen.memtable);
         if let Some(found) = core::iter::once(&self.active).chain(frozen).find_map(|table| table.get(key)) {
             return Ok(found);
@@ -192,14 +214,50 @@ impl Engine {
         limit: usize,
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        self.walk(from, to, limit, &[], disk).inspect_err(|error| self.note_damage([*error]))
+    }
+
+    /// Like [`Engine::scan`], but passes over the keys that damage has made unknown. Fails only if the disk reads
+    /// nothing any more.
+    pub fn scan_around(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        loop {
+            let suspects = if self.damaged.is_empty() { Vec::new() } else { self.suspects(disk) };
+            let error = match self.walk(from, to, limit, &suspects, disk) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            // Every round finds another damaged place, of which there are so many and no more.
+            if self.damaged.contains(&(error.file.number, error.offset)) {
+                return Err(error);
+            }
+            self.note_damage([error]);
+        }
+    }
+
+    fn walk(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        around: &[Suspect],
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
         let memtables =
             core::iter::once(&self.active).chain(self.frozen.as_ref().map(|frozen| &frozen.memtable));
         let mut sources: Vec<Source> =
             memtables.map(|table| Source::Memory(Cursor::new(table.clone()))).collect();
-        let level0 = self.version.level(0).iter().map(|table| Run::new(alloc::vec![table.clone()]));
+        let places: Vec<Place> = around.iter().flat_map(Suspect::places).collect();
+        let level0 = self.version.level(0).iter().map(|table| alloc::vec![table.clone()]);
         let deeper = self.version.levels().skip(1).filter(|(_, tables)| !tables.is_empty());
-        let deeper = deeper.map(|(_, tables)| Run::new(tables.to_vec()));
-        sources.extend(level0.chain(deeper).map(Source::tables));
+        let deeper = deeper.map(|(_, tables)| tables.to_vec());
+        let runs = level0.chain(deeper).map(|tables| Run::around(tables, places.clone()));
+        sources.extend(runs.map(Source::tables));
 
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut merge = Merge::new(sources);
@@ -208,6 +266,8 @@ impl Engine {
         while found.len() < limit {
             match merge.next(&mut pages)? {
                 Some((key, _)) if *key >= *to => break,
+                // What an older table has of a suspect key is no answer.
+                Some((key, _)) if around.iter().any(|suspect| suspect.contains(&key)) => {}
                 Some((key, Some(value))) => found.push((key, value)),
                 Some((_, None)) => {}
                 None => break,

@@ -18,7 +18,7 @@
 //!
 //! Every byte on disk is under a checksum that is bound to its file and offset. What fails its checksum is
 //! never served: a damaged log or manifest refuses to open, a damaged table block makes the reads that need
-//! it fail with [`ReadError::Damaged`], and neither is ever taken for "not found".
+//! it fail with a [`ReadError`], and neither is ever taken for "not found".
 //!
 //! The engine does no waiting of its own. Syncs and jobs are handed out ([`Engine::poll_sync`],
 //! [`Engine::poll_job`]) and their results handed back, so that a simulator can let a crash fall between any
@@ -40,11 +40,13 @@ mod version;
 mod wal;
 
 pub use config::Config;
-pub use engine::{Engine, JobId, SyncRequest, SyncTicket};
-pub use error::{OpenError, Operation, Poisoned, ReadError, WriteError};
+pub use engine::damage::Suspect;
+pub use engine::{DELAY_MAX, Engine, JobId, SyncRequest, SyncTicket};
+pub use error::{OpenError, Operation, Poisoned, ReadError, RepairError, WriteError};
 pub use job::{Job, JobError, JobOutput, JobResult, Progress};
 pub use recovery::Recovery;
 pub use reserve::release as release_reserve;
+pub use table::KeyRange;
 pub use wal::Position;
 
 use crate::base::{codec, limits};

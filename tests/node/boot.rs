@@ -128,3 +128,33 @@ fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space(
     let resumed = (0..100).any(|_| matches!(table.put(1, "key", "again"), Some(Outcome::Written { .. })));
     assert!(resumed, "without a restart");
 }
+
+/// One rotten block must not keep a node from starting: it costs the keys it held, and those the replicas have.
+#[test]
+fn a_node_with_a_damaged_table_starts_and_serves_what_the_others_have() {
+    let mut table = Table::new(3);
+    for n in 0..50 {
+        let put = table.put(1, &format!("key-{n}"), "value");
+        assert!(matches!(put, Some(Outcome::Written { .. })), "{put:?}");
+    }
+    let config = table.crash(1);
+    table.boot(config).expect("it starts, and writes a table of what it recovers");
+    let config = table.crash(1);
+    let disk = table.disks.get_mut(&1).expect("there");
+    let found = disk.list().expect("whole").into_iter().find(|file| file.kind == FileKind::Table);
+    assert!(disk.flip_bit(found.expect("it wrote one"), 4000));
+    table.boot(config).expect("it starts");
+    table.advance(Duration::from_secs(2));
+    let unknown = (0..50).filter(|n| {
+        table
+            .nodes
+            .get_mut(&1)
+            .expect("it runs")
+            .peek(format!("key-{n}").as_bytes(), table.disks.get_mut(&1).expect("there"))
+            .is_err()
+    });
+    assert!(unknown.count() > 0, "the damage hit some keys");
+    for n in 0..50 {
+        assert_eq!(table.get(1, &format!("key-{n}")).0, ["value"], "key-{n}");
+    }
+}

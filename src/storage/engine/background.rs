@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Compaction, Engine, JobId, Pending, Status, SyncRequest, SyncTicket, Work};
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::compaction::pick::{self, Choice};
-use crate::storage::error::{Operation, Poisoned, ReadError};
+use crate::storage::error::{Operation, Poisoned};
 use crate::storage::job::{Job, JobError, JobResult};
 use crate::storage::table::TableMeta;
 use crate::storage::version::Edit;
@@ -70,6 +70,8 @@ impl Engine {
             }
             self.version = self.version.apply(&pending.edit).expect("our own edits fit");
             self.settled = false;
+            let version = &self.version;
+            self.damaged.retain(|(number, _)| version.tables().any(|table| table.number == *number));
             if pending.is_flush {
                 self.frozen = None;
             } else {
@@ -82,13 +84,24 @@ impl Engine {
         }
     }
 
-    /// The next job to start, if any; call until there is none. At most one flush and one compaction are on
-    /// their way.
+    /// The next job to start, if any; call until there is none. At most one flush, one compaction or repair, and
+    /// one scrub are on their way.
     pub fn poll_job(&mut self) -> Option<(JobId, Job)> {
-        if !matches!(self.status, Status::Open) || !self.reserve.takes_jobs() {
+        if !matches!(self.status, Status::Open) {
             return None;
         }
-        self.poll_flush().or_else(|| self.poll_compaction())
+        let writes = self.reserve.takes_jobs();
+        let job = if writes { self.poll_flush().or_else(|| self.poll_compaction()) } else { None };
+        job.or_else(|| self.poll_scrub())
+    }
+
+    fn poll_scrub(&mut self) -> Option<(JobId, Job)> {
+        let id = JobId(self.next_job + 1);
+        let scrub = self.scrub.as_mut().filter(|scrub| scrub.work == Work::Waiting)?;
+        scrub.work = Work::Running(id);
+        let job = Job::scrub(scrub.table.clone());
+        self.next_job = id.0;
+        Some((id, job))
     }
 
     /// A memtable is flushed only after its log is durable. The removal of the log would otherwise race with
@@ -111,23 +124,28 @@ impl Engine {
     }
 
     fn poll_compaction(&mut self) -> Option<(JobId, Job)> {
-        if self.compaction.is_some() {
-            return None;
-        }
-        let choice = self.pick()?;
-        let (job, numbers) = if choice.is_move() {
-            (Job::relocate(&self.config, &choice), 0..0)
-        } else {
-            // Outputs are cut at `table_bytes`, so twice as many as the inputs fill are enough; if they are
-            // not, the last one grows.
+        if self.compaction.is_none() {
+            let choice = self.pick()?;
             let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
-            let numbers = self.take_files(2 * (bytes / self.config.table_bytes) + 2);
-            (Job::compact(&self.config, &choice, numbers.clone()), numbers)
-        };
-        let id = self.take_job_id();
-        let inputs = choice.tables().map(|table| table.number).collect();
-        self.compaction = Some(Compaction { work: Work::Running(id), inputs, into: choice.into, numbers });
+            let count = if choice.is_move() { 0 } else { self.outputs(bytes) };
+            let numbers = self.take_files(count);
+            let job = Some(Job::compact(&self.config, &choice, numbers.clone()));
+            let inputs = choice.tables().map(|table| table.number).collect();
+            self.compaction =
+                Some(Compaction { work: Work::Waiting, job, inputs, into: choice.into, numbers });
+        }
+        let id = JobId(self.next_job + 1);
+        let compaction = self.compaction.as_mut()?;
+        let job = compaction.job.take()?;
+        compaction.work = Work::Running(id);
+        self.next_job = id.0;
         Some((id, job))
+    }
+
+    /// How many files to reserve for the tables into which so many bytes are merged. They are cut at `table_bytes`, so
+    /// twice as many as the inputs fill are enough; if they are not, the last one grows.
+    pub(super) fn outputs(&self, bytes: u64) -> u64 {
+        2 * (bytes / self.config.table_bytes) + 2
     }
 
     /// What to compact next. Asked after every step of a node, so "nothing" is remembered.
@@ -135,7 +153,8 @@ impl Engine {
         if self.settled {
             return None;
         }
-        let choice = pick::pick(&self.version, &self.config, &self.damaged);
+        let damaged = self.damaged.iter().map(|(number, _)| *number).collect();
+        let choice = pick::pick(&self.version, &self.config, &damaged);
         self.settled = choice.is_none();
         choice
     }
@@ -157,6 +176,12 @@ impl Engine {
             self.flushed(result, disk)
         } else if self.compaction.as_ref().is_some_and(|compaction| compaction.work == running) {
             self.compacted(result, disk)
+        } else if let Some(scrub) = self.scrub.take_if(|scrub| scrub.work == running) {
+            self.scrubbed = scrub.table.number;
+            if let Ok(output) = result {
+                self.note_damage(output.damaged);
+            }
+            Ok(())
         } else {
             Ok(())
         }
@@ -204,11 +229,7 @@ impl Engine {
             Err(JobError::Read(error)) => {
                 // The damage costs its keys and the space that compaction would have freed; nothing else
                 // stops.
-                match error {
-                    ReadError::Damaged { file, .. } => self.damaged.extend([file.number]),
-                    ReadError::Disk(_) => self.damaged.extend(inputs),
-                }
-                self.settled = false;
+                self.note_damage([error]);
                 Done::Damaged
             }
         };
