@@ -32,16 +32,19 @@ pub enum FileKind {
     Table,
     /// Being written, to be published under another name; removed at boot.
     Temp,
+    /// Space that is laid by for the day when the disk is full. Always number 0.
+    Reserve,
 }
 
 impl FileKind {
-    pub const ALL: [FileKind; 6] = [
+    pub const ALL: [FileKind; 7] = [
         FileKind::Identity,
         FileKind::Current,
         FileKind::Manifest,
         FileKind::Wal,
         FileKind::Table,
         FileKind::Temp,
+        FileKind::Reserve,
     ];
 
     /// The stem of the file's name.
@@ -53,6 +56,7 @@ impl FileKind {
             FileKind::Wal => "wal",
             FileKind::Table => "table",
             FileKind::Temp => "temp",
+            FileKind::Reserve => "reserve",
         }
     }
 }

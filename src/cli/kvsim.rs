@@ -34,7 +34,7 @@ enum Command {
     Run(Run),
     /// Run one scenario under many seeds.
     Sweep(Sweep),
-    /// Run regressions (scenario files with a [regression] table), and compare with what they must give.
+    /// Run regressions (scenario files with a table `regression`), and compare with what they must give.
     Replay(Replay),
     /// Check a history (JSON lines) by itself.
     Check(Check),

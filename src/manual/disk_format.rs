@@ -11,10 +11,11 @@
 //! | `wal-N` | the commit log of one memtable | appended to, removed after its flush |
 //! | `table-N` | a sorted table | never |
 //! | `temp-N` | being written, to be renamed | removed at the next start |
+//! | `reserve-0000000000` | nothing: space for the day when the disk is full | removed then, made again later |
 //!
 //! All integers are little-endian, except inside keys, where big-endian keeps them in order. Structured payloads
-//! are encoded by [`crate::base::codec`]. Every format carries a version number, and every byte is under a checksum
-//! that is bound to its file and offset.
+//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 2, tables: 1), and every
+//! byte is under a checksum that is bound to its file and offset.
 //!
 //! ## Identity
 //!
@@ -60,6 +61,10 @@
 //!
 //! Keys are prefix-compressed, with a whole key every 16 entries. The filter is a Bloom filter of 10 bits for each
 //! key.
+//!
+//! Tables lie in seven levels. Level 0 takes what is flushed, in any order; in each other level the tables do not
+//! overlap. The last level holds almost everything, each level above it a tenth of the one below; levels that would be
+//! too small for that are empty. Which table lies where, the manifest says.
 //!
 //! ## Keys of the engine
 //!

@@ -14,6 +14,17 @@
 //! dirty pages and will report the next sync as a success. The engine is poisoned, the node answers its open
 //! requests with what is known (`unknown`), and halts. Its next start recovers from what is really there.
 //!
+//! **Damage at rest makes keys unknown, not missing.** A block of a table that fails its checksum, or cannot be read,
+//! is read once more; then the keys that it can hold are suspect: reads of them fail, all others go on, compaction
+//! leaves the table alone. A scrub reads one table a minute. The engine names the suspect ranges, and takes what the
+//! replicas have of them to write the table anew. See `storage/engine/damage.rs`.
+//!
+//! **A full disk is no failure.** A write that finds no space is refused (`the disk of this node is full`), and the
+//! half frame that it left is cut off again. The first such write gives back a reserve file, in whose space flushes,
+//! edits of the manifest and a restart can end. Reads go on. Every refused write lays a piece of the reserve by again;
+//! when it is whole, writes are taken. Only a sync of the log, the manifest or the folder that fails for lack of space
+//! stops the node, as every failed sync does. See `storage/reserve.rs`.
+//!
 //! **Identity is durable first.** At every start the generation is raised and synced before anything is served
 //! ([`crate::node::identity`]).
 //!

@@ -70,6 +70,8 @@ facts! {
     TablesCompacted = "tables_compacted",
     /// One sync made several writes durable.
     GroupCommitted = "group_committed",
+    /// A write was refused because the disk is full.
+    DiskFull = "disk_full",
     /// A read met bytes that fail their checksum, and refused to answer for them.
     DamageRefused = "damage_refused",
 }

@@ -105,6 +105,8 @@ pub enum Rejection {
     Damaged,
     /// The node is stopping.
     Stopping,
+    /// The coordinator's disk is full. It still serves reads, and takes writes again when there is space.
+    DiskFull,
 }
 
 impl fmt::Display for Rejection {
@@ -127,6 +129,9 @@ impl fmt::Display for Rejection {
             Rejection::Overloaded => f.write_str("too much work is waiting, try later"),
             Rejection::Damaged => f.write_str("the copy of this key here is damaged"),
             Rejection::Stopping => f.write_str("the node is stopping"),
+            Rejection::DiskFull => {
+                f.write_str("the disk of this node is full, it takes no writes until there is space")
+            }
         }
     }
 }

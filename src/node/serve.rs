@@ -124,8 +124,10 @@ impl Node {
     }
 
     fn note(&mut self, error: StoreError, env: &mut Env) {
-        if error == StoreError::Damaged {
-            env.out.facts.push(Fact::DamageRefused);
+        match error {
+            StoreError::Damaged => env.out.facts.push(Fact::DamageRefused),
+            StoreError::Full => env.out.facts.push(Fact::DiskFull),
+            StoreError::Overloaded | StoreError::TooLarge | StoreError::Poisoned => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::causal::siblings::Siblings;
 use crate::disk::{Disk, DiskError};
 use crate::member::gossip::Card;
 use crate::member::view::View;
+use crate::node::background::SCRUB_EVERY;
 use crate::node::config::{Config, ConfigError};
 use crate::node::coordinate::forward::Forwards;
 use crate::node::coordinate::{Asker, Op};
@@ -149,7 +150,13 @@ impl Node {
     pub fn open(config: Config, seed: u64, env: &mut Env) -> Result<Node, OpenError> {
         config.validate().map_err(OpenError::Config)?;
         let mut rng = Stream::new(seed, "node", 0);
-        let identity = identity::take(config.cluster, config.node, &mut rng, env.disk)?;
+        let identity = match identity::take(config.cluster, config.node, &mut rng, env.disk) {
+            // A full disk should not keep a node from serving reads.
+            Err(IdentityError::Disk(DiskError::Full)) if storage::release_reserve(env.disk) => {
+                identity::take(config.cluster, config.node, &mut rng, env.disk)
+            }
+            taken => taken,
+        }?;
         let (engine, recovery) =
             Engine::open(config.storage.clone(), env.disk).map_err(OpenError::Storage)?;
         let (store, Found { hints, layout }) = Store::new(engine, env.disk).map_err(OpenError::Scan)?;
@@ -172,6 +179,7 @@ impl Node {
         timers.set(first(config.gossip_every.divided(4)), Timer::Gossip);
         timers.set(first(config.exchange_every), Timer::Exchange);
         timers.set(first(config.gossip_every), Timer::Handoff);
+        timers.set(first(SCRUB_EVERY), Timer::Scrub);
         Ok(Node {
             actor: identity.actor(),
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
@@ -230,6 +238,11 @@ impl Node {
     /// When the node wants an `Input::Wake`, on the monotonic clock.
     pub fn next_wake(&self) -> Option<Instant> {
         if self.halted { None } else { self.timers.next() }
+    }
+
+    /// How long the driver should let this node rest after a write, because its disk is behind.
+    pub fn write_delay(&self) -> Duration {
+        self.store.engine.delay()
     }
 
     /// Stops cleanly: everything appended is made durable, so that the next start has nothing to repair.

@@ -20,6 +20,9 @@ use crate::storage::{Engine, Position, ReadError, WriteError};
 /// Entries read at a time while scanning.
 const SCAN_BATCH: usize = 256;
 
+/// One of the engine's ways to scan.
+type Scan = fn(&mut Engine, &[u8], &[u8], usize, &mut dyn Disk) -> Result<Vec<(Bytes, Bytes)>, ReadError>;
+
 /// The data of one replica.
 #[derive(Clone, Debug, Hash)]
 pub struct Store {
@@ -32,8 +35,10 @@ pub struct Store {
 pub enum StoreError {
     /// The copy here is damaged, so what it would be merged with is not known.
     Damaged,
-    /// The engine has no room for now.
+    /// Too much waits for the engine's background work.
     Overloaded,
+    /// The disk is full.
+    Full,
     /// Together with what is here, more than a key may hold.
     TooLarge,
     /// The engine has failed; the node is about to halt.
@@ -45,6 +50,7 @@ impl From<WriteError> for StoreError {
         match error {
             WriteError::Poisoned => StoreError::Poisoned,
             WriteError::Overloaded => StoreError::Overloaded,
+            WriteError::Full => StoreError::Full,
             WriteError::TooLarge => StoreError::TooLarge,
         }
     }
@@ -57,12 +63,13 @@ pub struct Found {
 }
 
 impl Store {
-    /// Builds the forest and the hint index by one scan over an engine that has just been opened.
+    /// Builds the forest and the hint index by one scan over an engine that has just been opened. Damage costs the
+    /// keys it hits: what is not in the forest looks missing to the replicas, which makes them send it.
     pub fn new(engine: Engine, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
         let mut store = Store { engine, forest: Forest::default() };
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
-        store.scan(from, &to, disk, |forest, engine_key, value| {
+        store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
             let parsed = keyspace::parse_data_key(engine_key);
             if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
                 forest.update(slot, key, None, fingerprint(&siblings));
@@ -70,13 +77,14 @@ impl Store {
             true
         })?;
         let (from, to) = keyspace::hint_range();
-        store.scan(from, &to, disk, |_, engine_key, value| {
+        store.scan_with(Engine::scan_around, from, &to, disk, |_, engine_key, value| {
             if let Some((target, key)) = keyspace::parse_hint_key(engine_key) {
                 hints.insert(target, Bytes::new(key), value.len());
             }
             true
         })?;
-        let layout = store.engine.get(keyspace::LAYOUT, disk)?;
+        // A layout that cannot be read is learned again by gossip.
+        let layout = store.engine.get(keyspace::LAYOUT, disk).unwrap_or(None);
         let layout = layout.and_then(|bytes| keyspace::decode_value::<Layout>(&bytes).ok());
         let layout = layout.filter(|layout| layout.validate().is_ok());
         Ok((store, Found { hints, layout }))
@@ -177,7 +185,7 @@ impl Store {
             from.push(0);
         }
         let mut listing = Listing { entries: Vec::new(), end: true };
-        self.scan(from, &to, disk, |_, engine_key, value| {
+        self.scan_with(Engine::scan, from, &to, disk, |_, engine_key, value| {
             let parsed = keyspace::parse_data_key(engine_key).filter(|(_, key)| span.contains(key));
             let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) else { return true };
             listing.end = listing.entries.len() < KEYS_MAX;
@@ -209,15 +217,16 @@ impl Store {
     }
 
     /// Hands over every entry of a range in key order, for as long as `each` wants more.
-    fn scan(
+    fn scan_with(
         &mut self,
+        scan: Scan,
         mut from: Vec<u8>,
         to: &[u8],
         disk: &mut dyn Disk,
         mut each: impl FnMut(&mut Forest, &[u8], &[u8]) -> bool,
     ) -> Result<(), ReadError> {
         loop {
-            let batch = self.engine.scan(&from, to, SCAN_BATCH, disk)?;
+            let batch = scan(&mut self.engine, &from, to, SCAN_BATCH, disk)?;
             for (key, value) in &batch {
                 if !each(&mut self.forest, key, value) {
                     return Ok(());

@@ -14,6 +14,8 @@ pub enum Timer {
     Exchange,
     /// Look for hints that can be handed off.
     Handoff,
+    /// Verify a table that may not have been read for long.
+    Scrub,
     /// An operation has run out of time.
     Op(OpId),
 }

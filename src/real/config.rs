@@ -134,6 +134,8 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     };
 
     let mut node = Config::new(ClusterId::of_name(&cluster), address);
+    // A restart on a full disk may have to write down all that was in memory.
+    node.storage.reserve_bytes = 3 * node.storage.memtable_bytes;
     if let Some(field) = &file.node {
         node.node = Some(identity(field)?);
     }
@@ -335,7 +337,8 @@ mod tests {
     #[test]
     fn four_keys_are_enough_and_the_rest_has_the_cores_defaults() {
         let config = read(MINIMAL, &Overrides::default()).expect("a good file");
-        let defaults = Config::new(ClusterId::of_name("c"), Address("127.0.0.1:2".into()));
+        let mut defaults = Config::new(ClusterId::of_name("c"), Address("127.0.0.1:2".into()));
+        defaults.storage.reserve_bytes = 24 << 20;
         assert_eq!(config.node, defaults);
         assert_eq!(config.data, PathBuf::from("d"));
     }

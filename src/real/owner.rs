@@ -9,6 +9,7 @@ use crate::base::bytes::Bytes;
 use crate::base::id::ClientTag;
 use crate::node::input::{Env, Input};
 use crate::node::outbox::{Halt, Outbox};
+use crate::node::request::Command;
 use crate::node::step::Node;
 use crate::real::clock::Clock;
 use crate::real::disk::RealDisk;
@@ -105,7 +106,15 @@ impl Owner {
                 let tag = ClientTag(self.next_tag);
                 self.next_tag += 1;
                 self.waiting.insert(tag, ticket);
-                self.step(Input::Client { tag, request })
+                let is_write = !matches!(request.command, Command::Get);
+                let ended = self.step(Input::Client { tag, request });
+                let delay = if is_write { self.node.write_delay() } else { Default::default() };
+                if delay > Default::default() {
+                    // Rests of up to a millisecond slow clients down before writes have to be refused; gossip
+                    // and reads hardly notice.
+                    std::thread::sleep(Duration::from_nanos(delay.as_nanos()));
+                }
+                ended
             }
             Event::Synced { ticket, result } => self.step(Input::Synced { ticket, result }),
             Event::JobDone { id, result } => self.step(Input::JobDone { id, result }),

@@ -87,6 +87,19 @@ pub struct SimDisk {
     failing: bool,
     /// The next sync of this target fails.
     failing_sync: Option<SyncTarget>,
+    /// Bytes that the files may have together.
+    capacity: Option<u64>,
+    failing_read: Option<FailingRead>,
+}
+
+/// A place of a file that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct FailingRead {
+    file: FileName,
+    /// Reads that touch this byte fail.
+    offset: u64,
+    /// How many of them still do; `None` for all.
+    times: Option<u32>,
 }
 
 impl SimDisk {
@@ -115,6 +128,38 @@ impl SimDisk {
     /// report.
     pub fn fail_next_sync(&mut self, target: SyncTarget) {
         self.failing_sync = Some(target);
+    }
+
+    /// Limits the bytes that all files may have together. What is beyond the limit already stays.
+    pub fn set_capacity(&mut self, bytes: Option<u64>) {
+        self.capacity = bytes;
+    }
+
+    /// Bytes that all files have together.
+    pub fn used(&self) -> u64 {
+        self.names.values().map(|inode| self.inodes[inode].content.len()).sum()
+    }
+
+    /// Reads that touch byte `offset` of `file` fail: the next `times`, or all. Replaces what was set before.
+    pub fn fail_reads(&mut self, file: FileName, offset: u64, times: Option<u32>) {
+        self.failing_read = Some(FailingRead { file, offset, times });
+    }
+
+    fn check_read(&mut self, file: FileName, offset: u64, len: u64) -> Result<(), DiskError> {
+        let Some(failing) = &mut self.failing_read else { return Ok(()) };
+        let touched = offset <= failing.offset && failing.offset - offset < len;
+        if failing.file != file || !touched || failing.times == Some(0) {
+            return Ok(());
+        }
+        failing.times = failing.times.map(|times| times - 1);
+        Err(DiskError::Io)
+    }
+
+    /// How many of `wanted` bytes there is space for.
+    fn room(&self, wanted: usize) -> usize {
+        let Some(capacity) = self.capacity else { return wanted };
+        let free = capacity.saturating_sub(self.used());
+        usize::try_from(free).unwrap_or(usize::MAX).min(wanted)
     }
 
     /// Inverts one bit of what is readable and of what is durable. False if the file has no such bit.
@@ -258,6 +303,7 @@ fn apply(names: &mut BTreeMap<FileName, u64>, change: NameChange) {
 impl Disk for SimDisk {
     fn read_at(&mut self, file: FileName, offset: u64, buffer: &mut [u8]) -> Result<usize, DiskError> {
         self.alive()?;
+        self.check_read(file, offset, buffer.len() as u64)?;
         let read = self.content(file)?.read_at(offset, buffer);
         self.cost.reads += 1;
         self.cost.read_bytes += read as u64;
@@ -277,7 +323,13 @@ impl Disk for SimDisk {
             self.inodes.insert(self.next_inode, Inode::default());
             self.change_names(std::vec![(file, Some(self.next_inode))]);
         }
-        let data = if fate.is_ok() { data } else { &data[..data.len() / 2] };
+        let room = self.room(data.len());
+        let fate = if fate.is_ok() && room < data.len() { Err(DiskError::Full) } else { fate };
+        let data = match fate {
+            Ok(()) => data,
+            Err(DiskError::Full) => &data[..room],
+            Err(_) => &data[..data.len() / 2],
+        };
         self.cost.appends += 1;
         self.cost.append_bytes += data.len() as u64;
         if let Ok(content) = self.content_mut(file) {

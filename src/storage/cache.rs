@@ -9,7 +9,7 @@ use crate::base::map::Map;
 
 /// A block's place: the table's number and the block's offset. File numbers are never used twice, so blocks
 /// of removed tables are never found again, and the hand sweeps them out.
-type Place = (u64, u64);
+pub type Place = (u64, u64);
 
 #[derive(Clone, Debug, Hash)]
 struct Slot {

@@ -15,6 +15,9 @@ pub struct Config {
     /// As many tables in level 0 are compacted; at [`LEVEL0_STALL`] times as many, writes are refused. At
     /// least 1.
     pub level0_tables: u32,
+    /// Bytes laid by for the day when the disk is full: enough to flush what is in memory and to restart. Zero
+    /// for none.
+    pub reserve_bytes: u64,
 }
 
 /// See [`Config::level0_tables`]. RocksDB's defaults compact at 4 and slow down at 20.
@@ -28,6 +31,7 @@ impl Default for Config {
             block_bytes: 4 << 10,
             cache_bytes: 32 << 20,
             level0_tables: 4,
+            reserve_bytes: 1 << 20,
         }
     }
 }

@@ -1,25 +1,33 @@
 //! The engine: what is in memory, and how it follows what is on the disk.
 
 mod background;
+pub mod damage;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::time::Duration;
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
-use crate::storage::cache::Cache;
+use crate::storage::cache::{Cache, Place};
 use crate::storage::compaction::merge::{Merge, Source};
 use crate::storage::config::{Config, LEVEL0_STALL};
+use crate::storage::engine::damage::Suspect;
 use crate::storage::error::{OpenError, Operation, Poisoned, ReadError, WriteError};
+use crate::storage::job::Job;
 use crate::storage::manifest::Manifest;
 use crate::storage::memtable::{Cursor, Memtable};
 use crate::storage::recovery::{self, Opened, Recovery};
-use crate::storage::table::Pages;
+use crate::storage::reserve::{self, Reserve};
 use crate::storage::table::reader::{self, Run};
-use crate::storage::version::{Edit, LAST_LEVEL, Version};
+use crate::storage::table::{Pages, TableMeta};
+use crate::storage::version::{Edit, Version};
 use crate::storage::wal::{Position, Wal};
 use crate::storage::{KEY_MAX, VALUE_MAX};
+
+/// See [`Engine::delay`].
+pub const DELAY_MAX: Duration = Duration::from_millis(1);
 
 /// Names a sync that the engine asked for. Unique within one run of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,15 +61,28 @@ struct Frozen {
     log: FileName,
     last: Position,
     work: Work,
+    /// The file numbers reserved for its table.
+    numbers: core::ops::Range<u64>,
 }
 
-/// A compaction on its way.
+/// A compaction or a repair on its way.
 #[derive(Clone, Debug, Hash)]
 struct Compaction {
     work: Work,
+    /// As long as it waits to be handed out.
+    job: Option<Job>,
     inputs: Vec<u64>,
+    /// The level of what it makes.
+    into: u8,
     /// The file numbers reserved for it.
     numbers: core::ops::Range<u64>,
+}
+
+/// A table that is being verified.
+#[derive(Clone, Debug, Hash)]
+struct Scrubbing {
+    table: Arc<TableMeta>,
+    work: Work,
 }
 
 /// An edit in the manifest that is not durable yet.
@@ -98,11 +119,17 @@ pub struct Engine {
     manifest_sync: Option<(SyncRequest, u64)>,
     pending: VecDeque<Pending>,
     compaction: Option<Compaction>,
-    /// Tables that a compaction could not read. Left alone until the next open.
-    damaged: BTreeSet<u64>,
+    scrub: Option<Scrubbing>,
+    /// The number of the table that was scrubbed last.
+    scrubbed: u64,
+    /// Places (table, offset) that could not be read. Their tables are not compacted.
+    damaged: BTreeSet<Place>,
+    /// Nothing is to be compacted, as long as neither the tables nor their damage changes.
+    settled: bool,
     /// As of the last edit in the manifest.
     log_floor: u64,
     flushed: Position,
+    reserve: Reserve,
     next_file: u64,
     next_ticket: u64,
     next_job: u64,
@@ -110,10 +137,12 @@ pub struct Engine {
 
 impl Engine {
     /// Opens the store on this disk, or begins one on an empty disk. Blocks on syncs. All that was recovered
-    /// is durable when this returns. An error changes nothing that an earlier or later open would miss.
+    /// is durable when this returns. An error changes nothing that an earlier or later open would miss. On a
+    /// full disk it opens with the reserve's space, and takes no writes until there is more.
     pub fn open(config: Config, disk: &mut dyn Disk) -> Result<(Engine, Recovery), OpenError> {
         assert!(config.level0_tables > 0 && config.table_bytes > 0, "the configuration was checked");
         let Opened { version, wal, manifest, next_file, recovery } = recovery::open(&config, disk)?;
+        let reserve = Reserve::open(config.reserve_bytes, disk)?;
         let engine = Engine {
             status: Status::Open,
             active: Arc::new(Memtable::default()),
@@ -128,7 +157,11 @@ impl Engine {
             manifest_sync: None,
             pending: VecDeque::new(),
             compaction: None,
+            scrub: None,
+            scrubbed: 0,
             damaged: BTreeSet::new(),
+            settled: false,
+            reserve,
             next_file,
             next_ticket: 0,
             next_job: 0,
@@ -152,24 +185,24 @@ impl Engine {
         matches!(self.status, Status::Poisoned(_))
     }
 
-    /// The value of `key`, or `None` if it does not exist or was deleted.
+    /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;
+    /// the damage is then among the [`Engine::suspects`].
     pub fn get(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
+        self.lookup(key, disk).inspect_err(|error| self.note_damage([*error]))
+    }
+
+    fn lookup(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
         let frozen = self.frozen.as_ref().map(|frozen| &frozen.memtable);
         if let Some(found) = core::iter::once(&self.active).chain(frozen).find_map(|table| table.get(key)) {
             return Ok(found);
         }
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
-        for table in self.version.level(0) {
+        for table in self.version.candidates(key) {
             if let Some(found) = reader::get(table, key, &mut pages)? {
                 return Ok(found);
             }
         }
-        let level1 = self.version.level(LAST_LEVEL);
-        let at = level1.partition_point(|table| *table.last < *key);
-        match level1.get(at) {
-            Some(table) => Ok(reader::get(table, key, &mut pages)?.flatten()),
-            None => Ok(None),
-        }
+        Ok(None)
     }
 
     /// The live entries with `from <= key < to`, in key order, at most `limit` of them. To go on, scan from
@@ -181,13 +214,50 @@ impl Engine {
         limit: usize,
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        self.walk(from, to, limit, &[], disk).inspect_err(|error| self.note_damage([*error]))
+    }
+
+    /// Like [`Engine::scan`], but passes over the keys that damage has made unknown. Fails only if the disk reads
+    /// nothing any more.
+    pub fn scan_around(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        loop {
+            let suspects = if self.damaged.is_empty() { Vec::new() } else { self.suspects(disk) };
+            let error = match self.walk(from, to, limit, &suspects, disk) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            // Every round finds another damaged place, of which there are so many and no more.
+            if self.damaged.contains(&(error.file.number, error.offset)) {
+                return Err(error);
+            }
+            self.note_damage([error]);
+        }
+    }
+
+    fn walk(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        around: &[Suspect],
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
         let memtables =
             core::iter::once(&self.active).chain(self.frozen.as_ref().map(|frozen| &frozen.memtable));
         let mut sources: Vec<Source> =
             memtables.map(|table| Source::Memory(Cursor::new(table.clone()))).collect();
-        let level0 = self.version.level(0).iter().map(|table| Run::new(alloc::vec![table.clone()]));
-        let level1 = Run::new(self.version.level(LAST_LEVEL).to_vec());
-        sources.extend(level0.chain([level1]).map(Source::tables));
+        let places: Vec<Place> = around.iter().flat_map(Suspect::places).collect();
+        let level0 = self.version.level(0).iter().map(|table| alloc::vec![table.clone()]);
+        let deeper = self.version.levels().skip(1).filter(|(_, tables)| !tables.is_empty());
+        let deeper = deeper.map(|(_, tables)| tables.to_vec());
+        let runs = level0.chain(deeper).map(|tables| Run::around(tables, places.clone()));
+        sources.extend(runs.map(Source::tables));
 
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut merge = Merge::new(sources);
@@ -196,6 +266,8 @@ impl Engine {
         while found.len() < limit {
             match merge.next(&mut pages)? {
                 Some((key, _)) if *key >= *to => break,
+                // What an older table has of a suspect key is no answer.
+                Some((key, _)) if around.iter().any(|suspect| suspect.contains(&key)) => {}
                 Some((key, Some(value))) => found.push((key, value)),
                 Some((_, None)) => {}
                 None => break,
@@ -218,12 +290,19 @@ impl Engine {
         if key.len() > KEY_MAX || value.is_some_and(|value| value.len() > VALUE_MAX) {
             return Err(WriteError::TooLarge);
         }
+        if !self.reserve.takes_writes() && (self.is_working() || !self.reserve.restore(disk)) {
+            return Err(WriteError::Full);
+        }
         self.make_room(disk)?;
         let log = self.wal.active();
         match self.wal.append(key, value, disk) {
             Ok(position) => {
                 Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
                 Ok(position)
+            }
+            Err(DiskError::Full) => {
+                self.reserve.ran_out(disk);
+                Err(WriteError::Full)
             }
             // Half a frame may lie in the log. Whatever came behind it would be lost at the next open (fjall
             // issue 308), so nothing does.
@@ -232,6 +311,23 @@ impl Engine {
                 Err(WriteError::Poisoned)
             }
         }
+    }
+
+    /// How long whoever calls [`Engine::put`] should let the next write wait, so that background work keeps up: in
+    /// proportion to how far it is behind, from nothing to [`DELAY_MAX`], beyond which writes are refused. Without
+    /// it writes would run at full speed into a wall.
+    pub fn delay(&self) -> Duration {
+        let share = |value: u64, from: u64, until: u64| {
+            let over = value.saturating_sub(from).min(until.saturating_sub(from));
+            DELAY_MAX.as_nanos().saturating_mul(over) / until.saturating_sub(from).max(1)
+        };
+        let trigger = u64::from(self.config.level0_tables);
+        let stall = trigger.saturating_mul(u64::from(LEVEL0_STALL));
+        let tables = share(self.version.level(0).len() as u64, trigger.saturating_mul(2), stall);
+        let full = self.config.memtable_bytes;
+        let memory =
+            if self.frozen.is_some() { share(self.wal.len(), full, full.saturating_mul(2)) } else { 0 };
+        Duration(tables.max(memory))
     }
 
     /// Freezes a full memtable, or refuses if the one before it is still there and this one is twice its
@@ -251,13 +347,27 @@ impl Engine {
         }
         let (log, last) = (self.wal.active(), self.wal.appended());
         let number = self.take_files(1).start;
-        if let Err(why) = self.wal.rotate(number, disk) {
-            self.poison(Operation::Append(self.wal.active()), why);
-            return Err(WriteError::Poisoned);
+        match self.wal.rotate(number, disk) {
+            Ok(()) => {}
+            Err(DiskError::Full) => {
+                self.reserve.ran_out(disk);
+                return Err(WriteError::Full);
+            }
+            Err(why) => {
+                self.poison(Operation::Append(self.wal.active()), why);
+                return Err(WriteError::Poisoned);
+            }
         }
         let memtable = core::mem::take(&mut self.active);
-        self.frozen = Some(Frozen { memtable, log, last, work: Work::Waiting });
+        self.frozen = Some(Frozen { memtable, log, last, work: Work::Waiting, numbers: 0..0 });
         Ok(())
+    }
+
+    /// Whether a job runs, which may be about to free space and should have what there is.
+    fn is_working(&self) -> bool {
+        let flush = self.frozen.as_ref().map(|frozen| frozen.work);
+        let compaction = self.compaction.as_ref().map(|compaction| compaction.work);
+        [flush, compaction].into_iter().flatten().any(|work| work != Work::Waiting)
     }
 
     fn take_files(&mut self, count: u64) -> core::ops::Range<u64> {
@@ -279,6 +389,10 @@ impl Engine {
             Status::Open => {}
             Status::Closed => return Ok(()),
             Status::Poisoned(poisoned) => return Err(poisoned),
+        }
+        if !self.reserve.takes_writes() {
+            // Whatever was laid by of it, the end frame needs it more.
+            reserve::release(disk);
         }
         self.wal.end(disk).map_err(|(operation, why)| self.poison(operation, why))?;
         self.status = Status::Closed;

@@ -1,4 +1,4 @@
-//! What can go wrong, by who must act: the operator ([`OpenError`]), the replicas ([`ReadError::Damaged`]),
+//! What can go wrong, by who must act: the operator ([`OpenError`]), the replicas ([`ReadError`]),
 //! the client ([`WriteError`]), or nobody any more ([`Poisoned`]).
 
 use core::fmt;
@@ -44,43 +44,31 @@ impl fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
-/// Why a read has no answer. Neither case says anything about whether the key exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReadError {
-    Disk(DiskError),
-    /// The block at `offset` (bytes) of `file` is not what was written there. The replicas have its keys.
-    Damaged {
-        file: FileName,
-        offset: u64,
-    },
-}
-
-impl From<DiskError> for ReadError {
-    fn from(error: DiskError) -> ReadError {
-        ReadError::Disk(error)
-    }
+/// Why a read has no answer: the block at `offset` (bytes) of `file` is not what was written there, or cannot be
+/// read. That says nothing about whether the key exists. The replicas have its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadError {
+    pub file: FileName,
+    pub offset: u64,
 }
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ReadError::Disk(error) => write!(f, "cannot read: {error}"),
-            ReadError::Damaged { file, offset } => {
-                write!(f, "cannot read: {file} is damaged in its block at byte {offset}")
-            }
-        }
+        write!(f, "cannot read: {} is damaged in its block at byte {}", self.file, self.offset)
     }
 }
 
 impl core::error::Error for ReadError {}
 
-/// Why a write was not taken. With `Overloaded` and `TooLarge` nothing has changed.
+/// Why a write was not taken. Nothing has changed, except with `Poisoned`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteError {
     /// The engine is poisoned or closed. The write that poisoned it may be found after a restart, or may not.
     Poisoned,
     /// Too much is waiting to be flushed or compacted. Try again later.
     Overloaded,
+    /// The disk is full. Reads go on, and writes are taken again as soon as there is space.
+    Full,
     /// The key is longer than [`super::KEY_MAX`] or the value than [`super::VALUE_MAX`].
     TooLarge,
 }
@@ -90,12 +78,42 @@ impl fmt::Display for WriteError {
         f.write_str(match self {
             WriteError::Poisoned => "the store takes no more writes since its disk failed",
             WriteError::Overloaded => "the store is behind with flushing or compacting",
+            WriteError::Full => "the disk is full",
             WriteError::TooLarge => "the key or the value is too large",
         })
     }
 }
 
 impl core::error::Error for WriteError {}
+
+/// Why a repair did not begin. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RepairError {
+    /// A compaction or another repair is on its way. Try again when it is done.
+    Busy,
+    /// More damage was found in the table, or it is gone: ask for the suspects again.
+    Outdated,
+    /// An entry lies outside of the suspect ranges.
+    Outside,
+    /// An older table with keys of these ranges is damaged too. Repair that one first.
+    Deeper,
+    /// The engine takes no more work.
+    Poisoned,
+}
+
+impl fmt::Display for RepairError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RepairError::Busy => "tables are being rewritten",
+            RepairError::Outdated => "the damage is not what it was",
+            RepairError::Outside => "an entry lies outside of what is damaged",
+            RepairError::Deeper => "an older table is damaged too",
+            RepairError::Poisoned => "the store takes no more work since its disk failed",
+        })
+    }
+}
+
+impl core::error::Error for RepairError {}
 
 /// What the engine was doing when the disk failed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -32,7 +32,8 @@ use crate::base::checksum::{checksum, mix};
 use crate::base::codec::{self, Encode};
 use crate::disk::{Disk, DiskError, FileName};
 
-pub const FORMAT_VERSION: u16 = 1;
+/// 2: the manifest counts the deletes of a table, and tables lie in more than two levels.
+pub const FORMAT_VERSION: u16 = 2;
 pub const HEADER_LEN: usize = 56;
 /// The longest payload, in bytes. Larger lengths are forged.
 pub const PAYLOAD_MAX: usize = codec::DECODE_LIMIT;
@@ -105,8 +106,8 @@ impl Appender {
         Appender { file, len: 0 }
     }
 
-    /// Appends one frame. After an error the end of the file is unknown, and nothing may be appended any
-    /// more.
+    /// Appends one frame. If the disk is full, what was written of it is cut off again and the file is as it
+    /// was. After any other error the end of the file is unknown, and nothing may be appended any more.
     pub fn append<T: Encode>(
         &mut self,
         head: Head,
@@ -114,7 +115,10 @@ impl Appender {
         disk: &mut dyn Disk,
     ) -> Result<(), DiskError> {
         let bytes = encode(self.file, self.len, head, payload);
-        let offset = disk.append(self.file, &bytes)?;
+        let offset = match disk.append(self.file, &bytes) {
+            Err(DiskError::Full) => return Err(self.undo(disk)),
+            result => result?,
+        };
         if offset != self.len {
             // Somebody else writes this file. What we appended is bound to another offset, so it is as good
             // as torn.
@@ -122,6 +126,18 @@ impl Appender {
         }
         self.len += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Cuts off half a frame, which recovery would take for the end of the file, and all behind it for lost.
+    fn undo(&self, disk: &mut dyn Disk) -> DiskError {
+        let undone = match self.len {
+            0 => disk.remove(self.file).or_else(|error| match error {
+                DiskError::NotFound => Ok(()),
+                error => Err(error),
+            }),
+            len => disk.truncate(self.file, len),
+        };
+        if undone.is_ok() { DiskError::Full } else { DiskError::Io }
     }
 }
 
@@ -254,8 +270,8 @@ mod tests {
     fn golden_frame() {
         let frame = encode(LOG, 64, HEAD, &Bytes::from("payload"));
         assert_eq!(frame.len(), 64);
-        assert_eq!(u64_at(&frame, 0), 0xa207_1da9_a67f_7caf, "checksum");
-        assert_eq!(frame[8..16], *b"KVFR\x01\0\x02\0");
+        assert_eq!(u64_at(&frame, 0), 0xfee5_d8f3_80ae_3d71, "checksum");
+        assert_eq!(frame[8..16], *b"KVFR\x02\0\x02\0");
         let words: Vec<u64> = (16..56).step_by(8).map(|at| u64_at(&frame, at)).collect();
         assert_eq!(words, [7, 64, 8 | 1 << 32, 3, 2]);
         assert_eq!(frame[56..], *b"\x07payload");

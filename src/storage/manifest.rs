@@ -55,8 +55,8 @@ impl Manifest {
         assert!(rest.added.is_empty() && rest.removed.is_empty(), "the tables are those of the version");
         let file = FileName::new(FileKind::Manifest, number);
         let mut manifest = Manifest { frames: Appender::new(file), appended: 0, durable: 0 };
-        let tables: Vec<_> = (0..)
-            .zip([version.level(0), version.level(1)])
+        let tables: Vec<_> = version
+            .levels()
             .flat_map(|(level, tables)| tables.iter().map(move |table| (level, (**table).clone())))
             .collect();
         manifest.append(rest, disk)?;

@@ -7,7 +7,8 @@
 //!    memtable. It is visible at once and durable later: [`Engine::durable`] is a number that follows
 //!    [`Engine::appended`].
 //! 2. A full memtable is frozen and its log is closed; a flush job writes it as a sorted table of level 0.
-//! 3. A compaction job merges all of level 0 with what overlaps it in level 1, the last level.
+//! 3. Compaction jobs merge level 0 into a base level, and from level to level downwards whatever is too
+//!    much for its level (`compaction/pick.rs`).
 //!
 //! The set of live tables and logs is what the manifest says, and nothing else. The order that makes a crash
 //! harmless between any two disk operations is always the same: write the new file, sync it, sync its name,
@@ -17,7 +18,7 @@
 //!
 //! Every byte on disk is under a checksum that is bound to its file and offset. What fails its checksum is
 //! never served: a damaged log or manifest refuses to open, a damaged table block makes the reads that need
-//! it fail with [`ReadError::Damaged`], and neither is ever taken for "not found".
+//! it fail with a [`ReadError`], and neither is ever taken for "not found".
 //!
 //! The engine does no waiting of its own. Syncs and jobs are handed out ([`Engine::poll_sync`],
 //! [`Engine::poll_job`]) and their results handed back, so that a simulator can let a crash fall between any
@@ -33,15 +34,19 @@ mod job;
 mod manifest;
 mod memtable;
 mod recovery;
+mod reserve;
 mod table;
 mod version;
 mod wal;
 
 pub use config::Config;
-pub use engine::{Engine, JobId, SyncRequest, SyncTicket};
-pub use error::{OpenError, Operation, Poisoned, ReadError, WriteError};
+pub use engine::damage::Suspect;
+pub use engine::{DELAY_MAX, Engine, JobId, SyncRequest, SyncTicket};
+pub use error::{OpenError, Operation, Poisoned, ReadError, RepairError, WriteError};
 pub use job::{Job, JobError, JobOutput, JobResult, Progress};
 pub use recovery::Recovery;
+pub use reserve::release as release_reserve;
+pub use table::KeyRange;
 pub use wal::Position;
 
 use crate::base::{codec, limits};

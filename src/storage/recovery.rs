@@ -30,6 +30,7 @@ use crate::storage::frame::{Frame, HEADER_LEN, Kind, Look, Reader};
 use crate::storage::job::{Job, JobError, Progress};
 use crate::storage::manifest::{self, CURRENT, Contents, Manifest};
 use crate::storage::memtable::Memtable;
+use crate::storage::reserve;
 use crate::storage::table::TableMeta;
 use crate::storage::version::{Edit, Version};
 use crate::storage::wal::{self, LogStart, Position, Wal};
@@ -58,7 +59,23 @@ pub struct Opened {
     pub recovery: Recovery,
 }
 
+/// Recovers the store. If the disk is full, once more with the space of the reserve.
 pub fn open(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
+    let before = disk.list()?;
+    match attempt(config, disk) {
+        Err(OpenError::Disk(DiskError::Full)) if reserve::release(disk) => {
+            // What the first attempt wrote is of no use, and in the way. Whatever it removed was of no use
+            // either.
+            for file in disk.list()?.into_iter().filter(|file| !before.contains(file)) {
+                disk.remove(file)?;
+            }
+            attempt(config, disk)
+        }
+        result => result,
+    }
+}
+
+fn attempt(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
     let files = disk.list()?;
     let mut numbers = Numbers::above(&files)?;
     let contents = match manifest::read_current(disk)? {
@@ -305,7 +322,7 @@ fn flush(
 
 /// Files that are not the engine's to remove.
 fn is_kept(file: FileName) -> bool {
-    matches!(file.kind, FileKind::Identity | FileKind::Current)
+    matches!(file.kind, FileKind::Identity | FileKind::Current | FileKind::Reserve)
 }
 
 /// Removes, of the files that were there before, all that the new manifest does not need. What a crash leaves

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use crate::base::codec::{Decode, Encode};
 use crate::storage::table::TableMeta;
 
-/// Level 0 takes what is flushed; level 1 is the last.
-pub const LEVELS: usize = 2;
+/// Level 0 takes what is flushed. With a fanout of 10, six more are room for a million memtables.
+pub const LEVELS: usize = 7;
 /// The last level: below it there is nothing that a delete could have to hide.
 pub const LAST_LEVEL: u8 = LEVELS as u8 - 1;
 
@@ -27,8 +27,7 @@ pub struct Edit {
     pub next_file: u64,
 }
 
-/// The tables of each level. Level 0: newest first, ranges may overlap. Level 1: by key, ranges do not
-/// overlap.
+/// The tables of each level. Level 0: newest first, ranges may overlap. Others: by key, ranges do not overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Version {
     levels: [Vec<Arc<TableMeta>>; LEVELS],
@@ -39,8 +38,38 @@ impl Version {
         self.levels.get(usize::from(level)).map_or(&[], |tables| tables)
     }
 
+    /// Every level with its tables.
+    pub fn levels(&self) -> impl Iterator<Item = (u8, &[Arc<TableMeta>])> {
+        (0..).zip(self.levels.iter().map(Vec::as_slice))
+    }
+
     pub fn tables(&self) -> impl Iterator<Item = &Arc<TableMeta>> {
         self.levels.iter().flatten()
+    }
+
+    /// The tables of a level that is not 0 with keys in `first..=last`, by key.
+    pub fn overlapping(&self, level: u8, first: &[u8], last: &[u8]) -> &[Arc<TableMeta>] {
+        assert!(level > 0, "level 0 is not ordered by key");
+        let tables = self.level(level);
+        let from = tables.partition_point(|table| *table.last < *first);
+        let count = tables.iter().skip(from).take_while(|table| *table.first <= *last).count();
+        tables.get(from..from + count).unwrap_or(&[])
+    }
+
+    /// The tables that a lookup of `key` asks, newest first.
+    pub fn candidates<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = &'a Arc<TableMeta>> {
+        let level0 = self.level(0).iter().filter(move |table| table.overlaps(key, key));
+        level0.chain((1..=LAST_LEVEL).flat_map(move |level| self.overlapping(level, key, key)))
+    }
+
+    /// Bytes of the tables of a level.
+    pub fn bytes(&self, level: u8) -> u64 {
+        self.level(level).iter().fold(0, |sum, table| sum.saturating_add(table.size()))
+    }
+
+    /// The position of the newest write that can be in any table.
+    pub fn newest(&self) -> u64 {
+        self.tables().map(|table| table.newest).max().unwrap_or(0)
     }
 
     /// The version after `edit`, or why there can be none. An edit of our own always fits; one read from disk
@@ -64,14 +93,19 @@ impl Version {
             if table.first > table.last {
                 return Err("a table ends before it begins");
             }
+            if table.deletes > table.entries {
+                return Err("a table has more deletes than entries");
+            }
             let level = next.levels.get_mut(usize::from(*level)).ok_or("a table of an unknown level")?;
             level.push(Arc::new(table.clone()));
         }
-        let [newest_first, by_key] = &mut next.levels;
+        let [newest_first, by_key @ ..] = &mut next.levels;
         newest_first.sort_by_key(|table| core::cmp::Reverse((table.newest, table.number)));
-        by_key.sort_by(|a, b| a.first.cmp(&b.first));
-        if by_key.windows(2).any(|pair| pair[0].last >= pair[1].first) {
-            return Err("tables of level 1 overlap");
+        for level in by_key {
+            level.sort_by(|a, b| a.first.cmp(&b.first));
+            if level.windows(2).any(|pair| pair[0].last >= pair[1].first) {
+                return Err("tables of one level overlap");
+            }
         }
         Ok(next)
     }
@@ -91,6 +125,7 @@ pub mod tests {
             last: Bytes::from(last),
             newest: number,
             entries: 10,
+            deletes: 0,
         }
     }
 
@@ -100,7 +135,7 @@ pub mod tests {
     }
 
     #[test]
-    fn level_0_is_newest_first_and_level_1_by_key() {
+    fn level_0_is_newest_first_and_the_others_by_key() {
         let version = version(&[
             (0, table(1, "a", "z")),
             (0, table(3, "a", "z")),
@@ -111,7 +146,16 @@ pub mod tests {
         let numbers = |level| version.level(level).iter().map(|table| table.number).collect::<Vec<_>>();
         assert_eq!(numbers(0), [3, 1]);
         assert_eq!(numbers(1), [7, 9, 8]);
-        assert!(version.level(2).is_empty());
+        assert!(version.level(2).is_empty() && version.level(LEVELS as u8).is_empty());
+        let found = |first: &str, last: &str| {
+            let found = version.overlapping(1, first.as_bytes(), last.as_bytes());
+            found.iter().map(|table| table.number).collect::<Vec<_>>()
+        };
+        assert_eq!(found("c", "m"), [7, 9]);
+        assert_eq!(found("d", "l"), [0u64; 0]);
+        assert_eq!(found("p", "z"), [9, 8]);
+        let candidates = version.candidates(b"b").map(|table| table.number).collect::<Vec<_>>();
+        assert_eq!(candidates, [3, 1, 7]);
     }
 
     #[test]
@@ -121,7 +165,7 @@ pub mod tests {
         assert!(version.apply(&Edit { removed: alloc::vec![3], ..Edit::default() }).is_err());
         assert!(version.apply(&Edit { removed: alloc::vec![1, 1], ..Edit::default() }).is_err());
         assert!(version.apply(&add(0, table(2, "a", "b"))).is_err());
-        assert!(version.apply(&add(2, table(3, "a", "b"))).is_err());
+        assert!(version.apply(&add(LEVELS as u8, table(3, "a", "b"))).is_err());
         assert!(version.apply(&add(0, table(3, "b", "a"))).is_err());
         assert!(version.apply(&add(1, table(3, "f", "g"))).is_err());
         assert!(version.apply(&add(1, table(3, "g", "h"))).is_ok());

@@ -84,14 +84,17 @@ impl Wal {
             syncing: recovered,
             durable: recovered,
         };
-        wal.append_start(disk)?;
+        wal.active = wal.start(number, disk)?;
         Ok(wal)
     }
 
-    fn append_start(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+    /// Begins the log with this number.
+    fn start(&self, number: u64, disk: &mut dyn Disk) -> Result<Appender, DiskError> {
+        let mut log = Appender::new(file(number));
         let head =
             Head { kind: Kind::Start, count: 0, first: self.appended.next().0, synced: self.durable.0 };
-        self.active.append(head, &LogStart { manifest: self.manifest }, disk)
+        log.append(head, &LogStart { manifest: self.manifest }, disk)?;
+        Ok(log)
     }
 
     pub fn active(&self) -> FileName {
@@ -111,7 +114,8 @@ impl Wal {
         self.durable
     }
 
-    /// Appends one write. After an error the log must not be used any more.
+    /// Appends one write. After an error other than [`DiskError::Full`], which changes nothing, the log must
+    /// not be used any more.
     pub fn append(
         &mut self,
         key: &[u8],
@@ -125,15 +129,17 @@ impl Wal {
         Ok(position)
     }
 
-    /// Closes the active log and begins the next. After an error the log must not be used any more.
+    /// Closes the active log and begins the next. After an error other than [`DiskError::Full`], which changes
+    /// nothing, the log must not be used any more.
     pub fn rotate(&mut self, number: u64, disk: &mut dyn Disk) -> Result<(), DiskError> {
         assert!(self.closed.is_none(), "a memtable is frozen only after the log of the last one is durable");
+        let next = self.start(number, disk)?;
         if self.durable < self.appended {
             self.closed = Some(Closed { file: self.active.file, last: self.appended });
         }
-        self.active = Appender::new(file(number));
+        self.active = next;
         self.name_durable = false;
-        self.append_start(disk)
+        Ok(())
     }
 
     /// The next sync that durability waits for, if there is one and none is in flight.

@@ -10,7 +10,14 @@ use kvsim::storage::{Config, Engine, OpenError, Poisoned, Progress, Recovery};
 
 /// Sizes at which a few dozen writes flush and compact.
 pub fn small() -> Config {
-    Config { memtable_bytes: 1500, table_bytes: 700, block_bytes: 150, cache_bytes: 1000, level0_tables: 2 }
+    Config {
+        memtable_bytes: 1500,
+        table_bytes: 700,
+        block_bytes: 150,
+        cache_bytes: 1000,
+        level0_tables: 2,
+        reserve_bytes: 4000,
+    }
 }
 
 /// A kind of disk: how to make a new, empty one, and how to come back to it in a new process.

@@ -3,8 +3,10 @@
 
 mod contract;
 mod crash;
+mod damage;
 mod driver;
 mod flips;
+mod full;
 mod history;
 mod model;
 mod scenario;

@@ -153,8 +153,7 @@ fn deleted_keys_leave_nothing_behind() {
         store.put("last", Some(&format!("{n}")));
         store.pump().expect("works");
     }
-    let files = store.disk.list().expect("works").into_iter().filter(|file| file.kind == FileKind::Table);
-    let bytes: u64 = files.map(|file| store.disk.len(file).expect("works")).sum();
+    let bytes = table_bytes(&mut store);
     assert!(bytes < 1500, "{bytes} bytes of tables for one key");
     assert_eq!(store.all(), [("last".to_string(), "99".to_string())]);
 }
@@ -204,6 +203,48 @@ fn the_old_log_is_durable_before_anything_in_the_new_one() {
     let file = |file: Option<_>| SyncTarget::File(file.expect("there"));
     assert_eq!(targets, [file(old), SyncTarget::Directory, file(new)]);
     assert_eq!(durable, [0, writes - 1, writes - 1, writes].map(Position));
+}
+
+/// Bytes of all tables.
+fn table_bytes(store: &mut Store<SimDisk>) -> u64 {
+    let files = store.disk.list().expect("works").into_iter().filter(|file| file.kind == FileKind::Table);
+    files.map(|file| store.disk.len(file).expect("works")).sum()
+}
+
+#[test]
+fn many_levels_hold_what_was_written_and_little_more() {
+    let mut store = new_store();
+    let mut model = BTreeMap::new();
+    for n in 0..6000u32 {
+        let key = format!("key-{:04}", n.wrapping_mul(7919) % 2000);
+        store.put(&key, Some(&format!("value-{n}")));
+        model.insert(key, format!("value-{n}"));
+        if n % 10 == 0 {
+            store.pump().expect("works");
+        }
+    }
+    store.pump().expect("works");
+    assert_eq!(store.all(), model.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>());
+    for (key, value) in model.iter().step_by(7) {
+        assert_eq!(store.get(key).as_ref(), Some(value));
+    }
+    let bytes = table_bytes(&mut store);
+    let once: usize = model.iter().map(|(key, value)| key.len() + value.len()).sum();
+    assert!(bytes < 2 * once as u64, "{bytes} bytes for {once} of data written three times");
+}
+
+#[test]
+fn the_delay_grows_with_the_debt_and_ends_with_it() {
+    let mut store = new_store();
+    let mut delays = vec![store.engine.delay()];
+    while store.engine.put(b"key", Some(&[0; 50]), &mut store.disk) != Err(WriteError::Overloaded) {
+        delays.push(store.engine.delay());
+    }
+    assert!(delays.is_sorted());
+    assert_eq!(delays[delays.len() / 2].as_nanos(), 0, "one memtable that waits is no debt");
+    assert!(delays.last().expect("some").as_nanos() > 900_000, "{delays:?}");
+    store.pump().expect("works");
+    assert_eq!(store.engine.delay().as_nanos(), 0);
 }
 
 #[test]

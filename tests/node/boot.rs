@@ -6,7 +6,7 @@ use kvsim::disk::{Disk, FileKind, FileName};
 use kvsim::node::fact::Fact;
 use kvsim::node::message::Message;
 use kvsim::node::outbox::Halt;
-use kvsim::node::request::Outcome;
+use kvsim::node::request::{Outcome, Rejection};
 use kvsim::node::step::OpenError;
 use kvsim::node::wire::Sender;
 
@@ -123,4 +123,57 @@ fn a_founder_that_lost_its_disk_founds_no_second_cluster() {
     table.heal();
     table.advance(Duration::from_secs(10));
     assert_eq!(table.nodes[&1].status().layout, 1);
+}
+
+/// A full disk stops writes, with an answer that says so; everything else goes on, and so do writes when there is space.
+#[test]
+fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space() {
+    let mut table = Table::new(3);
+    assert!(matches!(table.put(1, "key", "value"), Some(Outcome::Written { .. })));
+    let config = table.crash(1);
+    let used = table.disks[&1].used();
+    table.disks.get_mut(&1).expect("there").set_capacity(Some(used));
+    table.boot(config).expect("it starts with the space of the reserve");
+    table.advance(Duration::from_secs(2));
+    let refused = Some(Outcome::Rejected(Rejection::DiskFull));
+    // What the start left of the reserve's space is used up first.
+    let filled = (0..200).any(|n| table.put(1, "filler", &"x".repeat(10_000 - n)) == refused);
+    assert!(filled, "a write was refused");
+    assert_eq!(table.put(1, "key", &"y".repeat(10_000)), refused);
+    assert!(table.count(Fact::DiskFull) >= 2);
+    assert_eq!(table.get(1, "key").0, ["value"]);
+    assert!(table.halts.is_empty());
+    table.disks.get_mut(&1).expect("there").set_capacity(None);
+    let resumed = (0..100).any(|_| matches!(table.put(1, "key", "again"), Some(Outcome::Written { .. })));
+    assert!(resumed, "without a restart");
+}
+
+/// One rotten block must not keep a node from starting: it costs the keys it held, and those the replicas have.
+#[test]
+fn a_node_with_a_damaged_table_starts_and_serves_what_the_others_have() {
+    let mut table = Table::new(3);
+    for n in 0..50 {
+        let put = table.put(1, &format!("key-{n}"), "value");
+        assert!(matches!(put, Some(Outcome::Written { .. })), "{put:?}");
+    }
+    let config = table.crash(1);
+    table.boot(config).expect("it starts, and writes a table of what it recovers");
+    let config = table.crash(1);
+    let disk = table.disks.get_mut(&1).expect("there");
+    let found = disk.list().expect("whole").into_iter().find(|file| file.kind == FileKind::Table);
+    assert!(disk.flip_bit(found.expect("it wrote one"), 4000));
+    table.boot(config).expect("it starts");
+    table.advance(Duration::from_secs(2));
+    let unknown = (0..50).filter(|n| {
+        table
+            .nodes
+            .get_mut(&1)
+            .expect("it runs")
+            .peek(format!("key-{n}").as_bytes(), table.disks.get_mut(&1).expect("there"))
+            .is_err()
+    });
+    assert!(unknown.count() > 0, "the damage hit some keys");
+    for n in 0..50 {
+        assert_eq!(table.get(1, &format!("key-{n}")).0, ["value"], "key-{n}");
+    }
 }

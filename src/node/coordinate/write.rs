@@ -172,6 +172,10 @@ impl Node {
                 Rejection::Damaged
             }
             StoreError::Overloaded => Rejection::Overloaded,
+            StoreError::Full => {
+                env.out.facts.push(Fact::DiskFull);
+                Rejection::DiskFull
+            }
             StoreError::TooLarge => Rejection::Siblings { max: SIBLINGS_MAX as u32 },
             StoreError::Poisoned => Rejection::Stopping,
         }

@@ -1,5 +1,5 @@
 //! The k-way merge under flushes, compactions and scans. The sources are few (the memtables, the tables of
-//! level 0, one run for level 1), so the smallest head is found by looking at all of them.
+//! level 0, one run for each other level), so the smallest head is found by looking at all of them.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use super::{Compaction, Engine, JobId, Pending, Status, SyncRequest, SyncTicket, Work};
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::compaction::pick::{self, Choice};
-use crate::storage::error::{Operation, Poisoned, ReadError};
+use crate::storage::error::{Operation, Poisoned};
 use crate::storage::job::{Job, JobError, JobResult};
 use crate::storage::table::TableMeta;
-use crate::storage::version::{Edit, LAST_LEVEL};
+use crate::storage::version::Edit;
 
 impl Engine {
     /// The next sync to start, if any; call until there is none. At most one of the log and one of the
@@ -69,6 +69,9 @@ impl Engine {
                 return;
             }
             self.version = self.version.apply(&pending.edit).expect("our own edits fit");
+            self.settled = false;
+            let version = &self.version;
+            self.damaged.retain(|(number, _)| version.tables().any(|table| table.number == *number));
             if pending.is_flush {
                 self.frozen = None;
             } else {
@@ -81,13 +84,24 @@ impl Engine {
         }
     }
 
-    /// The next job to start, if any; call until there is none. At most one flush and one compaction are on
-    /// their way.
+    /// The next job to start, if any; call until there is none. At most one flush, one compaction or repair, and
+    /// one scrub are on their way.
     pub fn poll_job(&mut self) -> Option<(JobId, Job)> {
         if !matches!(self.status, Status::Open) {
             return None;
         }
-        self.poll_flush().or_else(|| self.poll_compaction())
+        let writes = self.reserve.takes_jobs();
+        let job = if writes { self.poll_flush().or_else(|| self.poll_compaction()) } else { None };
+        job.or_else(|| self.poll_scrub())
+    }
+
+    fn poll_scrub(&mut self) -> Option<(JobId, Job)> {
+        let id = JobId(self.next_job + 1);
+        let scrub = self.scrub.as_mut().filter(|scrub| scrub.work == Work::Waiting)?;
+        scrub.work = Work::Running(id);
+        let job = Job::scrub(scrub.table.clone());
+        self.next_job = id.0;
+        Some((id, job))
     }
 
     /// A memtable is flushed only after its log is durable. The removal of the log would otherwise race with
@@ -100,31 +114,49 @@ impl Engine {
         }
         let (memtable, last) = (frozen.memtable.clone(), frozen.last);
         let id = self.take_job_id();
-        let number = self.take_files(1).start;
+        let numbers = self.take_files(1);
+        let job = Job::flush(&self.config, memtable, last, numbers.start);
         if let Some(frozen) = &mut self.frozen {
             frozen.work = Work::Running(id);
+            frozen.numbers = numbers;
         }
-        Some((id, Job::flush(&self.config, memtable, last, number)))
-    }
-
-    fn poll_compaction(&mut self) -> Option<(JobId, Job)> {
-        if self.compaction.is_some() {
-            return None;
-        }
-        let choice = self.pick()?;
-        // Outputs are cut at `table_bytes`, so twice as many as the inputs fill are enough; if they are not,
-        // the last one grows.
-        let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
-        let numbers = self.take_files(2 * (bytes / self.config.table_bytes) + 2);
-        let id = self.take_job_id();
-        let inputs = choice.tables().map(|table| table.number).collect();
-        let job = Job::compact(&self.config, &choice, numbers.clone());
-        self.compaction = Some(Compaction { work: Work::Running(id), inputs, numbers });
         Some((id, job))
     }
 
-    pub(super) fn pick(&self) -> Option<Choice> {
-        pick::pick(&self.version, self.config.level0_tables, &self.damaged)
+    fn poll_compaction(&mut self) -> Option<(JobId, Job)> {
+        if self.compaction.is_none() {
+            let choice = self.pick()?;
+            let bytes: u64 = choice.tables().fold(0, |sum, table| sum.saturating_add(table.size()));
+            let count = if choice.is_move() { 0 } else { self.outputs(bytes) };
+            let numbers = self.take_files(count);
+            let job = Some(Job::compact(&self.config, &choice, numbers.clone()));
+            let inputs = choice.tables().map(|table| table.number).collect();
+            self.compaction =
+                Some(Compaction { work: Work::Waiting, job, inputs, into: choice.into, numbers });
+        }
+        let id = JobId(self.next_job + 1);
+        let compaction = self.compaction.as_mut()?;
+        let job = compaction.job.take()?;
+        compaction.work = Work::Running(id);
+        self.next_job = id.0;
+        Some((id, job))
+    }
+
+    /// How many files to reserve for the tables into which so many bytes are merged. They are cut at `table_bytes`, so
+    /// twice as many as the inputs fill are enough; if they are not, the last one grows.
+    pub(super) fn outputs(&self, bytes: u64) -> u64 {
+        2 * (bytes / self.config.table_bytes) + 2
+    }
+
+    /// What to compact next. Asked after every step of a node, so "nothing" is remembered.
+    pub(super) fn pick(&mut self) -> Option<Choice> {
+        if self.settled {
+            return None;
+        }
+        let damaged = self.damaged.iter().map(|(number, _)| *number).collect();
+        let choice = pick::pick(&self.version, &self.config, &damaged);
+        self.settled = choice.is_none();
+        choice
     }
 
     fn take_job_id(&mut self) -> JobId {
@@ -149,6 +181,12 @@ impl Engine {
             self.flushed(result, disk)
         } else if self.compaction.as_ref().is_some_and(|compaction| compaction.work == running) {
             self.compacted(result, disk)
+        } else if let Some(scrub) = self.scrub.take_if(|scrub| scrub.work == running) {
+            self.scrubbed = scrub.table.number;
+            if let Ok(output) = result {
+                self.note_damage(output.damaged);
+            }
+            Ok(())
         } else {
             Ok(())
         }
@@ -156,50 +194,81 @@ impl Engine {
 
     fn flushed(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         let frozen = self.frozen.as_mut().expect("the caller saw it");
-        frozen.work = Work::Written;
-        let (log, last) = (frozen.log, frozen.last);
-        let added = match result {
-            Ok(output) => output.added,
-            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
-            Err(JobError::Read(_)) => unreachable!("a flush reads no tables"),
-        };
+        let (log, last, numbers) = (frozen.log, frozen.last, frozen.numbers.clone());
         assert!(last <= self.wal.durable(), "a memtable is flushed after its log is durable");
-        self.log_floor = self.wal.active().number;
-        self.flushed = last;
-        let obsolete = alloc::vec![log];
-        self.append_edit(0, added, Vec::new(), obsolete, disk)
+        let done = match result {
+            Ok(output) => {
+                frozen.work = Work::Written;
+                let before = (self.log_floor, self.flushed);
+                (self.log_floor, self.flushed) = (self.wal.active().number, last);
+                let done = self.append_edit(0, output.added, Vec::new(), alloc::vec![log], disk)?;
+                if done == Done::Full {
+                    (self.log_floor, self.flushed) = before;
+                }
+                done
+            }
+            Err(JobError::Read(_)) => unreachable!("a flush reads no tables"),
+            Err(JobError::Write { operation, why }) => self.job_failed(operation, why, disk)?,
+        };
+        if done == Done::Full {
+            self.remove_tables(numbers, disk);
+            self.frozen.as_mut().expect("as above").work = Work::Waiting;
+        }
+        Ok(())
     }
 
     fn compacted(&mut self, result: JobResult, disk: &mut dyn Disk) -> Result<(), Poisoned> {
         let compaction = self.compaction.as_mut().expect("the caller saw it");
-        compaction.work = Work::Written;
-        let inputs = compaction.inputs.clone();
+        let (inputs, into) = (compaction.inputs.clone(), compaction.into);
         let numbers = compaction.numbers.clone();
-        let table = |number| FileName::new(FileKind::Table, number);
-        let added = match result {
-            Ok(output) => output.added,
-            Err(JobError::Write { operation, why }) => return Err(self.poison(operation, why)),
+        let done = match result {
+            Ok(output) => {
+                compaction.work = Work::Written;
+                // What was only moved is still needed.
+                let kept = |number: &&u64| output.added.iter().any(|table| table.number == **number);
+                let obsolete = inputs.iter().filter(|number| !kept(number));
+                let obsolete = obsolete.map(|number| FileName::new(FileKind::Table, *number)).collect();
+                self.append_edit(into, output.added, inputs, obsolete, disk)?
+            }
+            Err(JobError::Write { operation, why }) => self.job_failed(operation, why, disk)?,
             Err(JobError::Read(error)) => {
                 // The damage costs its keys and the space that compaction would have freed; nothing else
                 // stops.
-                match error {
-                    ReadError::Damaged { file, .. } => self.damaged.extend([file.number]),
-                    ReadError::Disk(_) => self.damaged.extend(inputs),
-                }
-                for number in numbers {
-                    // Most were never written, and what cannot be removed is an orphan.
-                    let _ = disk.remove(table(number));
-                }
-                self.compaction = None;
-                return Ok(());
+                self.note_damage([error]);
+                Done::Damaged
             }
         };
-        let obsolete = inputs.iter().map(|number| table(*number)).collect();
-        self.append_edit(LAST_LEVEL, added, inputs, obsolete, disk)
+        if done != Done::Appended {
+            self.remove_tables(numbers, disk);
+            self.compaction = None;
+        }
+        Ok(())
+    }
+
+    /// A full disk stops a job and nothing else: what it wrote is of no use, and its inputs are all there. That
+    /// holds even if it was a sync that found the disk full, as long as it was that of the job's own file.
+    fn job_failed(
+        &mut self,
+        operation: Operation,
+        why: DiskError,
+        disk: &mut dyn Disk,
+    ) -> Result<Done, Poisoned> {
+        if why != DiskError::Full || operation == Operation::Sync(SyncTarget::Directory) {
+            return Err(self.poison(operation, why));
+        }
+        self.reserve.ran_out(disk);
+        Ok(Done::Full)
+    }
+
+    /// Most were never written, and what cannot be removed is an orphan.
+    fn remove_tables(&mut self, numbers: core::ops::Range<u64>, disk: &mut dyn Disk) {
+        for number in numbers {
+            let _ = disk.remove(FileName::new(FileKind::Table, number));
+        }
     }
 
     /// Appends an edit to the manifest. The tables it names are durable already; it counts once it is durable
-    /// itself.
+    /// itself. On a full disk it may take the reserve's space; if even that is gone, nothing has changed.
     fn append_edit(
         &mut self,
         level: u8,
@@ -207,7 +276,7 @@ impl Engine {
         removed: Vec<u64>,
         obsolete: Vec<FileName>,
         disk: &mut dyn Disk,
-    ) -> Result<(), Poisoned> {
+    ) -> Result<Done, Poisoned> {
         let edit = Edit {
             added: added.into_iter().map(|table| (level, table)).collect(),
             removed,
@@ -216,9 +285,32 @@ impl Engine {
             next_file: self.next_file,
         };
         let file = self.manifest.file();
-        let appended = self.manifest.append(&edit, disk);
-        let number = appended.map_err(|why| self.poison(Operation::Append(file), why))?;
-        self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
-        Ok(())
+        let mut appended = self.manifest.append(&edit, disk);
+        if appended == Err(DiskError::Full) && self.reserve.takes_jobs() {
+            self.reserve.ran_out(disk);
+            appended = self.manifest.append(&edit, disk);
+        }
+        match appended {
+            Ok(number) => {
+                self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
+                Ok(Done::Appended)
+            }
+            Err(DiskError::Full) => {
+                self.reserve.ran_out(disk);
+                Ok(Done::Full)
+            }
+            Err(why) => Err(self.poison(Operation::Append(file), why)),
+        }
     }
+}
+
+/// What became of the result of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// Its edit is on the way.
+    Appended,
+    /// There was no space for it; it can be tried again.
+    Full,
+    /// Its inputs could not be read.
+    Damaged,
 }

@@ -49,6 +49,24 @@ pub struct Footer {
     pub index: Handle,
 }
 
+/// Keys from `first` to `last`, both included.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyRange {
+    pub first: Bytes,
+    pub last: Bytes,
+}
+
+impl KeyRange {
+    pub fn contains(&self, key: &[u8]) -> bool {
+        *self.first <= *key && *key <= *self.last
+    }
+
+    /// Whether these are all keys of the table.
+    pub fn is_of(&self, table: &TableMeta) -> bool {
+        self.first == table.first && self.last == table.last
+    }
+}
+
 /// What the manifest knows of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct TableMeta {
@@ -61,6 +79,8 @@ pub struct TableMeta {
     pub newest: u64,
     /// Keys in it, deleted ones included.
     pub entries: u64,
+    /// Deleted ones.
+    pub deletes: u64,
 }
 
 impl TableMeta {
@@ -90,26 +110,41 @@ pub struct Pages<'a> {
 
 impl Pages<'_> {
     /// The verified bytes behind a handle. Verifies on every read from disk, so the cache holds only good
-    /// blocks.
+    /// blocks. What fails is read once more, since not every failure is on the platter; then it is damage, however
+    /// the disk put it.
     pub fn fetch(&mut self, file: FileName, handle: Handle) -> Result<Bytes, ReadError> {
         let place = (file.number, handle.offset);
         if let Some(block) = self.cache.as_deref_mut().and_then(|cache| cache.get(place)) {
             return Ok(block);
         }
-        let damaged = ReadError::Damaged { file, offset: handle.offset };
         if handle.len > BLOCK_MAX {
-            return Err(damaged);
+            return Err(ReadError { file, offset: handle.offset });
         }
-        let mut buffer: Vec<u8> = alloc::vec![0u8; handle.len as usize];
-        let read = self.disk.read_at(file, handle.offset, &mut buffer)?;
-        self.read += read as u64;
-        if read < buffer.len() || checksum(context(file, handle.offset), &buffer) != handle.checksum {
-            return Err(damaged);
-        }
-        let block = Bytes::from(buffer);
+        let block = self.read(file, handle).or_else(|_first| self.read(file, handle))?;
         if let Some(cache) = self.cache.as_deref_mut() {
             cache.insert(place, block.clone());
         }
         Ok(block)
+    }
+
+    fn read(&mut self, file: FileName, handle: Handle) -> Result<Bytes, ReadError> {
+        let damaged = ReadError { file, offset: handle.offset };
+        let mut buffer: Vec<u8> = alloc::vec![0u8; handle.len as usize];
+        let read = self.disk.read_at(file, handle.offset, &mut buffer).map_err(|_| damaged)?;
+        self.read += read as u64;
+        let is_whole =
+            read == buffer.len() && checksum(context(file, handle.offset), &buffer) == handle.checksum;
+        if is_whole { Ok(Bytes::from(buffer)) } else { Err(damaged) }
+    }
+
+    /// The filter behind a handle, or an empty one, which forbids nothing, in place of a damaged one: it costs
+    /// time, not keys. Remembered, so that the damage is met only once.
+    pub fn fetch_filter(&mut self, file: FileName, handle: Handle) -> Bytes {
+        self.fetch(file, handle).unwrap_or_else(|_damaged| {
+            if let Some(cache) = self.cache.as_deref_mut() {
+                cache.insert((file.number, handle.offset), Bytes::default());
+            }
+            Bytes::default()
+        })
     }
 }

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{self, Malformed};
+use crate::storage::cache::Place;
 use crate::storage::error::ReadError;
 use crate::storage::memtable::Entry;
-use crate::storage::table::{Footer, Handle, Pages, TABLE_VERSION, TableMeta, block, filter};
+use crate::storage::table::{Footer, Handle, KeyRange, Pages, TABLE_VERSION, TableMeta, block, filter};
 
 /// What the table knows of the key: nothing (`None`), that it was deleted (`Some(None)`), or its value.
 pub fn get(table: &TableMeta, key: &[u8], pages: &mut Pages) -> Result<Option<Option<Bytes>>, ReadError> {
@@ -15,7 +16,7 @@ pub fn get(table: &TableMeta, key: &[u8], pages: &mut Pages) -> Result<Option<Op
         return Ok(None);
     }
     let footer = footer(table, pages)?;
-    let bits = pages.fetch(table.file(), footer.filter)?;
+    let bits = pages.fetch_filter(table.file(), footer.filter);
     if !filter::may_contain(&bits, filter::hash(key)) {
         return Ok(None);
     }
@@ -32,7 +33,35 @@ fn footer(table: &TableMeta, pages: &mut Pages) -> Result<Footer, ReadError> {
 }
 
 fn damaged(table: &TableMeta, part: Handle) -> ReadError {
-    ReadError::Damaged { file: table.file(), offset: part.offset }
+    ReadError { file: table.file(), offset: part.offset }
+}
+
+/// A data block, and the keys that can be in it.
+#[derive(Clone, Debug, Hash)]
+pub struct Span {
+    pub handle: Handle,
+    pub keys: KeyRange,
+}
+
+/// The data blocks of a table, in key order.
+pub fn blocks(table: &TableMeta, pages: &mut Pages) -> Result<Vec<Span>, ReadError> {
+    let footer = footer(table, pages)?;
+    let bad_index = damaged(table, footer.index);
+    let bytes = pages.fetch(table.file(), footer.index)?;
+    let mut index = block::Cursor::new(bytes).map_err(|Malformed| bad_index)?;
+    let mut first = table.first.clone();
+    let mut spans = Vec::new();
+    loop {
+        index.advance().map_err(|Malformed| bad_index)?;
+        if !index.is_on_entry() {
+            return Ok(spans);
+        }
+        let handle = codec::decode(index.value().ok_or(bad_index)?).map_err(|Malformed| bad_index)?;
+        let last = Bytes::new(index.key());
+        // The next block begins with the smallest key behind this one's last, or later.
+        let next = Bytes::from([index.key(), &[0]].concat());
+        spans.push(Span { handle, keys: KeyRange { first: core::mem::replace(&mut first, next), last } });
+    }
 }
 
 /// A place in one table.
@@ -42,13 +71,15 @@ struct Cursor {
     index: block::Cursor,
     /// The data block that the index is at; `None` behind the last.
     block: Option<block::Cursor>,
+    /// Offsets of blocks that are passed over.
+    skipped: Vec<u64>,
 }
 
 impl Cursor {
     fn open(table: &TableMeta, footer: &Footer, pages: &mut Pages) -> Result<Cursor, ReadError> {
         let bytes = pages.fetch(table.file(), footer.index)?;
         let index = block::Cursor::new(bytes).map_err(|Malformed| damaged(table, footer.index))?;
-        Ok(Cursor { index_handle: footer.index, index, block: None })
+        Ok(Cursor { index_handle: footer.index, index, block: None, skipped: Vec::new() })
     }
 
     /// Moves to the first entry at or after `target`.
@@ -71,12 +102,18 @@ impl Cursor {
     /// index holds the last key of each block, so there is one.
     fn enter(&mut self, table: &TableMeta, target: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
         self.block = None;
-        if !self.index.is_on_entry() {
-            return Ok(());
-        }
         let bad_index = damaged(table, self.index_handle);
-        let handle: Handle =
-            codec::decode(self.index.value().ok_or(bad_index)?).map_err(|Malformed| bad_index)?;
+        let handle: Handle = loop {
+            if !self.index.is_on_entry() {
+                return Ok(());
+            }
+            let handle: Handle =
+                codec::decode(self.index.value().ok_or(bad_index)?).map_err(|Malformed| bad_index)?;
+            if !self.skipped.contains(&handle.offset) {
+                break handle;
+            }
+            self.index.advance().map_err(|Malformed| bad_index)?;
+        };
         let bytes = pages.fetch(table.file(), handle)?;
         let mut block = block::Cursor::new(bytes).map_err(|Malformed| damaged(table, handle))?;
         block.seek(target).map_err(|Malformed| damaged(table, handle))?;
@@ -96,6 +133,8 @@ pub struct Run {
     at: usize,
     cursor: Option<Cursor>,
     head: Option<Entry>,
+    /// Places (table, offset) that are passed over: data blocks, or whole tables by their index or footer.
+    skipped: Vec<Place>,
 }
 
 impl Run {
@@ -104,7 +143,12 @@ impl Run {
             tables.windows(2).all(|pair| pair[0].last < pair[1].first),
             "the tables of a run do not overlap"
         );
-        Run { tables, at: 0, cursor: None, head: None }
+        Run { tables, at: 0, cursor: None, head: None, skipped: Vec::new() }
+    }
+
+    /// A walk that passes over these places (table, offset): data blocks, or whole tables by their index or footer.
+    pub fn around(tables: Vec<Arc<TableMeta>>, skipped: Vec<Place>) -> Run {
+        Run { skipped, ..Run::new(tables) }
     }
 
     pub fn head(&self) -> Option<&Entry> {
@@ -139,14 +183,22 @@ impl Run {
                     self.cursor = Some(cursor);
                     return Ok(());
                 }
-                None => {
-                    let footer = footer(table, pages)?;
-                    let mut cursor = Cursor::open(table, &footer, pages)?;
-                    cursor.seek(table, from, pages)?;
-                    self.cursor = Some(cursor);
-                }
+                None => match self.open(table, from, pages) {
+                    Ok(cursor) => self.cursor = Some(cursor),
+                    Err(error) if self.skipped.contains(&(table.number, error.offset)) => self.at += 1,
+                    Err(error) => return Err(error),
+                },
             }
         }
         Ok(())
+    }
+
+    fn open(&self, table: &TableMeta, from: &[u8], pages: &mut Pages) -> Result<Cursor, ReadError> {
+        let footer = footer(table, pages)?;
+        let mut cursor = Cursor::open(table, &footer, pages)?;
+        let of_table = self.skipped.iter().filter(|(number, _)| *number == table.number);
+        cursor.skipped.extend(of_table.map(|(_, offset)| *offset));
+        cursor.seek(table, from, pages)?;
+        Ok(cursor)
     }
 }

@@ -18,6 +18,7 @@ pub struct Writer {
     block: block::Builder,
     index: block::Builder,
     hashes: Vec<u64>,
+    deletes: u64,
     first: Option<Bytes>,
 }
 
@@ -31,6 +32,7 @@ impl Writer {
             block: block::Builder::default(),
             index: block::Builder::default(),
             hashes: Vec::new(),
+            deletes: 0,
             first: None,
         }
     }
@@ -51,6 +53,7 @@ impl Writer {
         }
         self.block.push(key, value);
         self.hashes.push(filter::hash(key));
+        self.deletes += u64::from(value.is_none());
         if self.block.len() >= self.block_bytes as usize { self.finish_block(disk) } else { Ok(()) }
     }
 
@@ -88,6 +91,7 @@ impl Writer {
         let footer = codec::encode(&Footer { version: TABLE_VERSION, filter, index });
         let footer = self.write(&footer, disk)?;
         let entries = self.hashes.len() as u64;
-        Ok(TableMeta { number: self.file.number, footer, first, last, newest, entries })
+        let deletes = self.deletes;
+        Ok(TableMeta { number: self.file.number, footer, first, last, newest, entries, deletes })
     }
 }

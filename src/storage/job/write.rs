@@ -1,53 +1,31 @@
-//! Flushes and compactions as plain values. A driver runs them in slices, on a thread pool or one slice per
-//! simulated event; a crash or a fork of the world can fall between any two slices. A job touches no engine
-//! state: it reads tables (or a frozen memtable), and writes files whose numbers were reserved for it.
+//! Jobs that write tables: flush, compaction, repair. All are a merge into new files.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::disk::{Disk, DiskError, SyncTarget};
+use crate::storage::cache::Place;
 use crate::storage::compaction::merge::{Merge, Source};
 use crate::storage::compaction::pick::Choice;
 use crate::storage::config::Config;
-use crate::storage::error::{Operation, ReadError};
+use crate::storage::error::Operation;
+use crate::storage::job::{JobError, JobOutput, JobResult, Progress};
 use crate::storage::memtable::{self, Memtable};
 use crate::storage::table::reader::Run;
 use crate::storage::table::writer::Writer;
 use crate::storage::table::{Pages, TableMeta};
 use crate::storage::wal::Position;
 
-/// What a finished job made: whole, durable tables that nothing refers to yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct JobOutput {
-    pub(super) added: Vec<TableMeta>,
-}
-
-/// Why a job could not finish. What it wrote is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobError {
-    /// An input could not be read. Reads of those keys fail too, but the rest of the store is sound.
-    Read(ReadError),
-    /// The disk took no more.
-    Write { operation: Operation, why: DiskError },
-}
-
-impl From<ReadError> for JobError {
-    fn from(error: ReadError) -> JobError {
-        JobError::Read(error)
-    }
-}
-
-pub type JobResult = Result<JobOutput, JobError>;
-
-/// What a driver does after a slice.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Progress {
-    /// Call [`Job::step`] again.
-    More,
-    /// Sync this, report with [`Job::synced`], then step again.
-    Sync(SyncTarget),
-    /// Hand this to the engine.
-    Done(JobResult),
+/// What a repair works on.
+#[derive(Clone, Debug, Hash)]
+pub struct Repair {
+    /// What takes the place of the damaged blocks.
+    pub entries: Arc<Memtable>,
+    /// The damaged table with its damaged places; `None` if nothing of it can be read.
+    pub survivor: Option<(Arc<TableMeta>, Vec<Place>)>,
+    pub newest: u64,
+    /// Level 0 is ordered by age, so there the result must be one table.
+    pub is_level0: bool,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -60,9 +38,8 @@ enum Phase {
     Done(JobResult),
 }
 
-/// A flush or a compaction in progress.
 #[derive(Clone, Debug, Hash)]
-pub struct Job {
+pub struct Write {
     phase: Phase,
     merge: Merge,
     /// Deletes hide older values in lower levels. In the last level there is nothing to hide, and they are
@@ -78,10 +55,10 @@ pub struct Job {
     made: Vec<TableMeta>,
 }
 
-impl Job {
+impl Write {
     /// Writes a frozen memtable as one table of level 0, in the file with this number.
-    pub(super) fn flush(config: &Config, memtable: Arc<Memtable>, newest: Position, number: u64) -> Job {
-        Job {
+    pub fn flush(config: &Config, memtable: Arc<Memtable>, newest: Position, number: u64) -> Write {
+        Write {
             phase: Phase::Begin,
             merge: Merge::new(alloc::vec![Source::Memory(memtable::Cursor::new(memtable))]),
             keep_deletes: true,
@@ -95,16 +72,18 @@ impl Job {
         }
     }
 
-    /// Merges the chosen tables into tables of the last level, in files of these numbers.
-    pub(super) fn compact(config: &Config, choice: &Choice, numbers: core::ops::Range<u64>) -> Job {
-        assert!(!numbers.is_empty(), "a compaction may write at least one table");
+    /// Merges the chosen tables into tables of the level below, in files of these numbers. Where nothing has to be
+    /// merged, the tables are moved: there is nothing to do but to say so in the manifest.
+    pub fn compact(config: &Config, choice: &Choice, numbers: core::ops::Range<u64>) -> Write {
         let newest = choice.tables().map(|table| table.newest).max().unwrap_or(0);
-        let level0 = choice.level0.iter().map(|table| Run::new(alloc::vec![table.clone()]));
-        let runs = level0.chain([Run::new(choice.level1.clone())]);
-        Job {
-            phase: Phase::Begin,
+        let upper = choice.upper.iter().map(|table| Run::new(alloc::vec![table.clone()]));
+        let runs = upper.chain([Run::new(choice.lower.clone())]);
+        let moved = choice.is_move().then(|| choice.upper.iter().map(|table| (**table).clone()).collect());
+        let done = moved.map(|added| Phase::Done(Ok(JobOutput { added, damaged: Vec::new() })));
+        Write {
+            phase: done.unwrap_or(Phase::Begin),
             merge: Merge::new(runs.map(Source::tables).collect()),
-            keep_deletes: false,
+            keep_deletes: !choice.is_last,
             table_bytes: config.table_bytes,
             block_bytes: config.block_bytes,
             number: numbers.start,
@@ -115,10 +94,26 @@ impl Job {
         }
     }
 
-    /// Reads and writes about `budget` bytes (at least 1). A slice ends with a whole block, and the slice
-    /// that ends a table writes its filter and index too.
+    /// Copies what can be read of a damaged table, with other entries in place of what cannot.
+    pub fn repair(config: &Config, repair: Repair, numbers: core::ops::Range<u64>) -> Write {
+        let entries = Source::Memory(memtable::Cursor::new(repair.entries));
+        let survivor =
+            repair.survivor.map(|(table, damaged)| Source::tables(Run::around(alloc::vec![table], damaged)));
+        Write {
+            phase: Phase::Begin,
+            merge: Merge::new([entries].into_iter().chain(survivor).collect()),
+            keep_deletes: true,
+            table_bytes: if repair.is_level0 { u64::MAX } else { config.table_bytes },
+            block_bytes: config.block_bytes,
+            number: numbers.start,
+            number_end: numbers.end,
+            newest: Position(repair.newest),
+            writer: None,
+            made: Vec::new(),
+        }
+    }
+
     pub fn step(&mut self, disk: &mut dyn Disk, budget: u32) -> Progress {
-        assert!(budget > 0, "without a budget a job never ends");
         self.run(disk, budget).unwrap_or_else(|error| {
             self.phase = Phase::Done(Err(error));
             Progress::Done(Err(error))
@@ -166,7 +161,7 @@ impl Job {
     }
 
     fn output(&self) -> JobOutput {
-        JobOutput { added: self.made.clone() }
+        JobOutput { added: self.made.clone(), damaged: Vec::new() }
     }
 
     /// Merges until the budget is used up; true when all is merged.

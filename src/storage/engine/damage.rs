@@ -1,0 +1,184 @@
+//! Damage at rest: which keys it makes unknown, and the way back.
+//!
+//! A block that fails its checksum, or cannot be read, twice, makes the keys that it held unknown: reads that need
+//! it fail, and never say "not found". The rest of the store goes on. The engine says which ranges of keys are
+//! suspect; the layer above fetches those from other replicas, and hands them in; the table is then written
+//! anew without the damaged blocks.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Compaction, Engine, Scrubbing, Status, Work};
+use crate::base::bytes::Bytes;
+use crate::disk::Disk;
+use crate::storage::cache::Place;
+use crate::storage::compaction::merge::{Merge, Source};
+use crate::storage::error::{ReadError, RepairError};
+use crate::storage::job::{Job, Repair};
+use crate::storage::memtable::Memtable;
+use crate::storage::table::reader::{self, Run};
+use crate::storage::table::{KeyRange, Pages, TableMeta};
+
+/// A table with damage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Suspect {
+    /// The number of its file.
+    pub table: u64,
+    /// The keys that are unknown, in order, without overlap. Bounds are keys of the engine.
+    pub ranges: Vec<KeyRange>,
+    /// The damaged places in the file, in bytes. Grows if more is found.
+    places: Vec<u64>,
+}
+
+impl Suspect {
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.ranges.iter().any(|range| range.contains(key))
+    }
+
+    /// Table and offset of each damaged place.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.places.iter().map(|offset| (self.table, *offset))
+    }
+}
+
+impl Engine {
+    /// The tables in which damage was found since the open, by reads, compactions or the scrub; the deepest
+    /// levels first, which is the order in which they can be repaired.
+    pub fn suspects(&mut self, disk: &mut dyn Disk) -> Vec<Suspect> {
+        let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
+        let mut suspects = Vec::new();
+        let newest_first: Vec<_> = self.version.tables().collect();
+        for table in newest_first.into_iter().rev() {
+            let of_table = (table.number, 0)..=(table.number, u64::MAX);
+            let places: Vec<u64> = self.damaged.range(of_table).map(|(_, offset)| *offset).collect();
+            if !places.is_empty() {
+                let ranges = unknown(table, &places, &mut pages);
+                suspects.push(Suspect { table: table.number, ranges, places });
+            }
+        }
+        suspects
+    }
+
+    pub(super) fn note_damage(&mut self, found: impl IntoIterator<Item = ReadError>) {
+        for ReadError { file, offset } in found {
+            // A job may have read a table that is gone meanwhile.
+            if self.version.tables().any(|table| table.number == file.number) {
+                self.damaged.insert((file.number, offset));
+                self.settled = false;
+            }
+        }
+    }
+
+    /// Writes the table of `suspect` anew: `entries` take the place of what was damaged, and all else in it stays.
+    /// They must be everything that the replicas have in those ranges: a key that is not among them will not
+    /// be found, even if an older table has it, or deleted keys would come back. Newer writes win over them.
+    ///
+    /// The work is a job like others; when it is done, [`Engine::suspects`] no longer lists the table. What was
+    /// lost may include writes that this node had numbered and nobody else has; so the node numbers on under a new
+    /// epoch, as after a restart. The caller sees to that.
+    pub fn repair(
+        &mut self,
+        suspect: &Suspect,
+        entries: &[(Bytes, Bytes)],
+        disk: &mut dyn Disk,
+    ) -> Result<(), RepairError> {
+        if !matches!(self.status, Status::Open) {
+            return Err(RepairError::Poisoned);
+        }
+        if self.compaction.is_some() {
+            return Err(RepairError::Busy);
+        }
+        let current = self.suspects(disk);
+        if !current.contains(suspect) {
+            return Err(RepairError::Outdated);
+        }
+        if !entries.iter().all(|(key, _)| suspect.contains(key)) {
+            return Err(RepairError::Outside);
+        }
+        let (level, table) = self.find(suspect.table).expect("suspects are tables of the version");
+        let mut memtable = self.shadows(level, &table, &suspect.ranges, disk)?;
+        entries.iter().for_each(|(key, value)| memtable.insert(key.clone(), Some(value.clone())));
+
+        let is_lost = suspect.ranges.first().is_some_and(|range| range.is_of(&table));
+        let bytes =
+            table.size() + entries.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64;
+        let numbers = self.take_files(self.outputs(bytes));
+        let repair = Repair {
+            entries: Arc::new(memtable),
+            survivor: (!is_lost).then(|| (table.clone(), suspect.places().collect())),
+            newest: table.newest,
+            is_level0: level == 0,
+        };
+        let job = Job::repair(&self.config, repair, numbers.clone());
+        let inputs = alloc::vec![table.number];
+        self.compaction =
+            Some(Compaction { work: Work::Waiting, job: Some(job), inputs, into: level, numbers });
+        Ok(())
+    }
+
+    fn find(&self, number: u64) -> Option<(u8, Arc<TableMeta>)> {
+        self.version.levels().find_map(|(level, tables)| {
+            Some((level, tables.iter().find(|table| table.number == number)?.clone()))
+        })
+    }
+
+    /// A delete for each key in `ranges` that an older table than `table` has: the damaged blocks hid them, by
+    /// newer values or by deletes, and nobody knows any more which.
+    fn shadows(
+        &mut self,
+        level: u8,
+        table: &TableMeta,
+        ranges: &[KeyRange],
+        disk: &mut dyn Disk,
+    ) -> Result<Memtable, RepairError> {
+        let older = self.version.levels().filter(|(other, _)| *other >= level);
+        let older = older.flat_map(|(other, tables)| {
+            let is_older = move |other_table: &&Arc<TableMeta>| {
+                other > level || (level == 0 && other_table.newest < table.newest)
+            };
+            tables.iter().filter(is_older).filter(|other| other.overlaps(&table.first, &table.last))
+        });
+        let sources = older.map(|table| Source::tables(Run::new(alloc::vec![table.clone()]))).collect();
+        let mut merge = Merge::new(sources);
+        let mut pages = Pages { disk, cache: None, read: 0 };
+        let mut deletes = Memtable::default();
+        for range in ranges {
+            let mut found = merge.seek(&range.first, &mut pages).and_then(|()| merge.next(&mut pages));
+            while let Ok(Some((key, _))) = &found
+                && range.contains(key)
+            {
+                deletes.insert(key.clone(), None);
+                found = merge.next(&mut pages);
+            }
+            if let Err(error) = found {
+                self.note_damage([error]);
+                return Err(RepairError::Deeper);
+            }
+        }
+        Ok(deletes)
+    }
+
+    /// Asks for the scrub of one table, the next in turn; the job is handed out by [`Engine::poll_job`]. Does nothing
+    /// if one is on its way. How often this is called decides how old damage can become before it is found.
+    pub fn scrub(&mut self) {
+        if self.scrub.is_none() {
+            let by_number = |table: &&Arc<TableMeta>| table.number;
+            let after =
+                self.version.tables().filter(|table| table.number > self.scrubbed).min_by_key(by_number);
+            let next = after.or_else(|| self.version.tables().min_by_key(by_number)).cloned();
+            self.scrub = next.map(|table| Scrubbing { table, work: Work::Waiting });
+        }
+    }
+}
+
+/// The ranges of the keys in the damaged blocks; all keys of the table if it is not its data blocks that are damaged.
+fn unknown(table: &TableMeta, places: &[u64], pages: &mut Pages) -> Vec<KeyRange> {
+    let all = || alloc::vec![KeyRange { first: table.first.clone(), last: table.last.clone() }];
+    let Ok(blocks) = reader::blocks(table, pages) else { return all() };
+    let hit: Vec<KeyRange> = blocks
+        .into_iter()
+        .filter(|block| places.contains(&block.handle.offset))
+        .map(|block| block.keys)
+        .collect();
+    if hit.len() == places.len() { hit } else { all() }
+}
