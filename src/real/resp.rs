@@ -1,8 +1,8 @@
 //! RESP, the protocol of Redis: a parser of requests and a writer of replies, both over plain buffers.
 //!
 //! Requests are arrays of bulk strings (`*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`) or, from people and `redis-benchmark`,
-//! inline: one line of words. Nothing nests, so there is no recursion to overflow, and nothing is allocated because of a
-//! length that was only announced. Replies are RESP2 until the client asks for RESP3 by `HELLO 3`.
+//! inline: one line of words. Nothing nests, so there is no recursion to overflow, and nothing is allocated because
+//! of a length that was only announced. Replies are RESP2 until the client asks for RESP3 by `HELLO 3`.
 //!
 //! Source: the Redis serialization protocol specification (RESP2 and RESP3).
 
