@@ -14,15 +14,39 @@
 //! Any node takes a write. A node that is no replica of the key forwards it, once, to the first usable replica. The
 //! coordinator
 //!
-//! 1. refuses at once, with nothing applied, if it counts fewer usable replicas than W;
+//! 1. refuses at once, with nothing applied, what no usable replicas could satisfy;
 //! 2. gives the write its *dot*, (actor, counter), and replaces the versions that the client's context covers;
 //! 3. appends the new sibling set to its log, and sends it to the other replicas, who merge it into theirs;
-//! 4. answers when W distinct replicas, itself included, have it **on disk**;
+//! 4. answers when W distinct replicas, itself included, have it **on disk** (or less, if DW asked for less);
 //! 5. at the deadline, keeps a hint for every replica that has not acknowledged.
 //!
 //! For a replica that is believed to be down, a stand-in (the next usable node clockwise) gets a hint at once. A
 //! hint is durable, is handed over when its target is usable again, and is deleted only after the target has it on
 //! disk. It never counts towards W, unless the request asked for `any`.
+//!
+//! ## How much is enough
+//!
+//! Each knob is a condition of its own on who has answered; all that are set must hold. A level is `one`, `quorum` (a
+//! majority of the N replicas), `all`, `local-quorum` (a majority of the replicas in the zone of the node that the
+//! client asked), `each-quorum` (a majority in every zone that has replicas), or a number.
+//!
+//! | knob | counts | note |
+//! |---|---|---|
+//! | R | replicas that answered a read | stand-ins never answer reads |
+//! | PR | the same, as a floor | the higher of R and PR decides; 0: none |
+//! | W | replicas that acknowledged a write | at `any`, and only there, hints count too |
+//! | PW | the same without hints, as a floor | 0: none |
+//! | DW | replicas that have a write on disk | `w` (as many as acknowledge), a level, or 0 |
+//! | zones | distinct zones of those replicas | reads and writes; 0: none |
+//! | sloppy, strict | | whether stand-ins keep hints |
+//! | timeout | | when the client is told what is known |
+//!
+//! With DW at `w`, the default, only a write on disk is acknowledged by anybody. With a DW below W, acknowledgements
+//! count as soon as a replica has the write in memory, and DW of them must have it on disk; the reply says how many
+//! do. A knob may be set by a request, by its connection, or for the node, and the nearest of the three is obeyed; a
+//! forwarded write takes along what was resolved where its client asked. What no replicas could ever satisfy is
+//! refused with the knob and the reason, and so is, before anything is applied, what those that are usable cannot.
+//! `any` with `strict` is refused: it counts hints, and there would be none.
 //!
 //! ## A read
 //!
@@ -66,4 +90,4 @@
 //! ## What is not here yet
 //!
 //! Layouts do not change after the founding (joining nodes can coordinate, but own nothing). Tombstones are never
-//! purged. Levels count replicas, not zones. A write that no replica can take is rejected even at `any`.
+//! purged. A write that no replica can take is rejected even at `any`.

@@ -15,14 +15,21 @@
 //! GET`, `CLIENT`, `SELECT 0`, `QUIT`) are answered. What Redis has no words for:
 //!
 //! ```text
-//! KV.GET key [R level] [TIMEOUT ms]                                        -> [context, value...]
-//! KV.PUT key value [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]  -> [context, dot, acks]
-//! KV.DEL key [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]        -> [context, dot, acks]
-//! KV.PEEK key          what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
+//! KV.GET key [R level] [PR level] [ZONES count] [TIMEOUT ms]  -> [context, value...]
+//! KV.PUT key value [CONTEXT token] [write options]            -> [context, dot, acks, on disk]
+//! KV.DEL key [CONTEXT token] [write options]                  -> [context, dot, acks, on disk]
+//! KV.PEEK key          what this node's own disk holds        -> [[dot, stamp, value or nil]...]
+//! KV.DEFAULTS [option...]    for all later commands           -> what is set
+//! KV.DEFAULTS RESET          forgets them                     -> nothing is set
+//!
+//! write options: [W level] [PW level] [DW level|w] [ZONES count] [SLOPPY|STRICT] [TIMEOUT ms]
 //! ```
 //!
-//! A level is `one`, `quorum`, `all`, `any` (writes only) or a number. Plain `GET` of a key with siblings gives the
-//! one with the highest stamp; `KV.GET` gives them all. A plain `SET` replaces what its coordinator holds.
+//! A level is `one`, `quorum`, `all`, `local-quorum`, `each-quorum`, `any` (W only) or a number; what each option
+//! means is told in [`crate::manual::replication`]. `KV.DEFAULTS` takes any of them, for plain commands too.
+//!
+//! Plain `GET` of a key with siblings gives the one with the highest stamp; `KV.GET` gives them all. A plain `SET`
+//! replaces what its coordinator holds.
 //!
 //! Errors begin with a word that a program can tell apart: `-REJECTED` (nothing was applied), `-UNKNOWN` (it may
 //! have been applied, with the acknowledgements that are known), `-OVERLOADED` (too much is waiting, nothing was

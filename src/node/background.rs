@@ -198,7 +198,12 @@ impl Node {
             if let Ok(siblings) = self.store.load(key, env.disk)
                 && !siblings.is_empty()
             {
-                let message = Message::Store { op: NO_OP, key: key.clone(), siblings: Arc::new(siblings) };
+                let message = Message::Store {
+                    op: NO_OP,
+                    key: key.clone(),
+                    siblings: Arc::new(siblings),
+                    early: false,
+                };
                 self.send(Target::Node(to), message, env);
             }
         }

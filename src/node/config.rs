@@ -6,6 +6,7 @@ use core::fmt;
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
 use crate::base::limits::{N_MAX, NAME_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
 use crate::base::time::Duration;
+use crate::node::consistency::{Consistency, Durability, TIMEOUT_MAX};
 use crate::quorum::tally::Level;
 use crate::storage;
 
@@ -34,6 +35,14 @@ pub struct Config {
     pub w: Level,
     /// Whether stand-ins keep hints for replicas that are down, unless the request says otherwise.
     pub sloppy: bool,
+    /// Replicas that must answer a read besides `r`, unless the request says otherwise. See [`Consistency`].
+    pub pr: Level,
+    /// Replicas that must acknowledge a write besides `w`, unless the request says otherwise.
+    pub pw: Level,
+    /// Whose disks a write waits for, unless the request says otherwise.
+    pub dw: Durability,
+    /// Distinct zones that must answer or acknowledge, unless the request says otherwise.
+    pub zones: u8,
     /// The largest value, in bytes.
     pub value_max: u32,
     /// When a request that has no quorum is answered with what is known.
@@ -62,6 +71,10 @@ impl Config {
             r: Level::Quorum,
             w: Level::Quorum,
             sloppy: true,
+            pr: Level::Count(0),
+            pw: Level::Count(0),
+            dw: Durability::AsAcknowledged,
+            zones: 0,
             value_max: VALUE_DEFAULT_MAX as u32,
             request_timeout: Duration::from_secs(2),
             gossip_every: Duration::from_secs(1),
@@ -71,18 +84,27 @@ impl Config {
         }
     }
 
+    /// What a request gets that says nothing, by a connection that says nothing.
+    pub fn consistency(&self) -> Consistency {
+        Consistency {
+            r: self.r,
+            w: self.w,
+            pr: self.pr,
+            pw: self.pw,
+            dw: self.dw,
+            zones: self.zones,
+            sloppy: self.sloppy,
+            timeout: self.request_timeout,
+        }
+    }
+
     /// Refuses what cannot work, naming the field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let refuse = |field, allowed| Err(ConfigError { field, allowed });
         if self.n == 0 || self.n > N_MAX {
             return refuse("n", "1 to 7");
         }
-        if self.r.needed(self.n).is_err() || self.r == Level::Any {
-            return refuse("r", "one, quorum, all, or a number from 1 to n");
-        }
-        if self.w.needed(self.n).is_err() {
-            return refuse("w", "one, quorum, all, any, or a number from 1 to n");
-        }
+        self.validate_levels()?;
         if self.capacity == 0 || self.capacity > 1000 {
             return refuse("capacity", "1 to 1000");
         }
@@ -108,6 +130,38 @@ impl Config {
         }
         if self.suspect_after <= self.gossip_every {
             return refuse("suspect_after", "longer than gossip_every");
+        }
+        if self.request_timeout > TIMEOUT_MAX {
+            return refuse("request_timeout", "at most 60s");
+        }
+        Ok(())
+    }
+
+    /// What can be told of the levels without a layout. Whether there are enough zones shows with each request.
+    fn validate_levels(&self) -> Result<(), ConfigError> {
+        let refuse = |field, allowed| Err(ConfigError { field, allowed });
+        if self.r.needed(self.n).is_err() || self.r == Level::Any {
+            return refuse("r", "one, quorum, all, local-quorum, each-quorum, or a number from 1 to n");
+        }
+        if self.w.needed(self.n).is_err() {
+            return refuse("w", "one, quorum, all, local-quorum, each-quorum, any, or a number from 1 to n");
+        }
+        if self.w == Level::Any && !self.sloppy {
+            return refuse("w", "any level but \"any\", as sloppy is false and no hints are kept");
+        }
+        let floor =
+            |level: Level| level == Level::Count(0) || (level != Level::Any && level.needed(self.n).is_ok());
+        let dw = match self.dw {
+            Durability::AsAcknowledged => true,
+            Durability::Replicas(level) => floor(level),
+        };
+        for (field, possible) in [("pr", floor(self.pr)), ("pw", floor(self.pw)), ("dw", dw)] {
+            if !possible {
+                return refuse(field, "one, quorum, all, local-quorum, each-quorum, or a number from 0 to n");
+            }
+        }
+        if self.zones > self.n {
+            return refuse("zones", "0 to n");
         }
         Ok(())
     }

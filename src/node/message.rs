@@ -10,6 +10,7 @@ use crate::base::limits::{KEY_MAX, VALUE_MAX};
 use crate::causal::siblings::Siblings;
 use crate::member::gossip::Gossip;
 use crate::node::request::{Command, Outcome, Request};
+use crate::quorum::write::Ack;
 use crate::repair::exchange::Exchange;
 use crate::ring::layout::Layout;
 
@@ -32,17 +33,18 @@ pub enum Message {
         op: OpId,
         outcome: Box<Outcome>,
     },
-    /// "Merge this and tell me when it is on your disk." Writes, hand-offs and repairs are all this one message,
-    /// because merging is idempotent.
+    /// "Merge this and tell me when it is on your disk", and if `early`, also when it is in memory. Writes, hand-offs
+    /// and repairs are all this one message, because merging is idempotent.
     Store {
         op: OpId,
         key: Bytes,
         siblings: Arc<Siblings>,
+        early: bool,
     },
-    /// It is on the sender's disk, or (`durable` false) was refused.
+    /// How far it has come at the sender; `None`: it was refused.
     Stored {
         op: OpId,
-        durable: bool,
+        ack: Option<Ack>,
     },
     /// "Keep this for `target`, which I cannot reach."
     Hint {
@@ -101,5 +103,5 @@ fn request_is_valid(request: &Request) -> bool {
         Command::Put { value, .. } => value.len(),
         Command::Get | Command::Delete { .. } => 0,
     };
-    key_is_valid(&request.key) && value <= VALUE_MAX
+    key_is_valid(&request.key) && value <= VALUE_MAX && request.options.is_resolved()
 }

@@ -4,6 +4,7 @@
 
 pub mod background;
 pub mod config;
+pub mod consistency;
 pub mod coordinate;
 pub mod fact;
 pub mod identity;

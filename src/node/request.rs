@@ -5,9 +5,12 @@ use core::fmt;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
-use crate::base::time::{Duration, WallTime};
+use crate::base::time::WallTime;
 use crate::causal::dot::Dot;
-use crate::quorum::tally::Level;
+use crate::quorum::need::{Knob, Shortfall};
+use crate::quorum::tally::Impossible;
+
+pub use crate::node::consistency::Options;
 
 /// One client request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -18,6 +21,9 @@ pub struct Request {
 }
 
 /// What to do with the key.
+///
+/// Without a context (`None`) a write replaces what its coordinator holds at that moment, as a plain `SET` of a Redis
+/// client means it. With an empty one it replaces nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Command {
     Get,
@@ -31,32 +37,19 @@ pub enum Command {
     },
 }
 
-/// Consistency of one request. `None` takes the node's default.
-///
-/// Without a context (`None` in the command) a write replaces what its coordinator holds at that moment, as a plain
-/// `SET` of a Redis client means it. With an empty one it replaces nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Options {
-    /// Replicas that must answer a read.
-    pub r: Option<Level>,
-    /// Replicas that must have a write on their disks.
-    pub w: Option<Level>,
-    /// Whether stand-ins take hints for replicas that are down.
-    pub sloppy: Option<bool>,
-    pub timeout: Option<Duration>,
-}
-
 /// What is known of a request at its end. Exactly one for each request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Outcome {
     /// The read has its quorum. No values: the key does not exist; more than one: siblings.
     Found { values: Vec<Found>, context: Bytes },
-    /// The write has its quorum, on disks. `acks` counts distinct replicas (and hints, where `any` was asked).
-    Written { dot: Dot, acks: u8, context: Bytes },
+    /// The write has what was asked for. `acks` counts distinct replicas (and hints, where `any` was asked); `durable`
+    /// are the replicas among them that have it on disk: all, unless DW asked for less.
+    Written { dot: Dot, acks: u8, durable: u8, context: Bytes },
     /// Nothing was applied.
     Rejected(Rejection),
-    /// The write may have been applied, now or later: `acks` of `needed` replicas are known to have it.
-    Unknown { acks: u8, needed: u8 },
+    /// The write may have been applied, now or later: `acks` nodes are known to have it. The first knob that is not
+    /// satisfied needs `needed` of its kind. `dot` is the write's name, if that is known here.
+    Unknown { acks: u8, needed: u8, unmet: Knob, dot: Option<Dot> },
 }
 
 /// One value that was read.
@@ -72,20 +65,22 @@ pub struct Found {
 pub enum Rejection {
     /// The node knows no layout yet: the cluster is forming.
     Forming,
-    /// Too few replicas of the key are reachable.
+    /// Too few replicas of the kind that `knob` counts are reachable.
     Unavailable {
+        knob: Knob,
         usable: u8,
         needed: u8,
     },
-    /// The read did not get its answers in time.
+    /// The read did not get, in time, the answers that `knob` needs.
     Timeout {
+        knob: Knob,
         answers: u8,
         needed: u8,
     },
-    /// The level cannot be met by any set of replicas.
+    /// What is asked for at `knob` cannot be met by any set of replicas.
     Impossible {
-        level: Level,
-        n: u8,
+        knob: Knob,
+        why: Impossible,
     },
     KeyLength {
         max: u32,
@@ -109,17 +104,24 @@ pub enum Rejection {
     DiskFull,
 }
 
+impl Rejection {
+    /// Told before anything is asked of anybody.
+    pub(super) fn unavailable(short: Shortfall) -> Rejection {
+        Rejection::Unavailable { knob: short.knob, usable: short.have, needed: short.needed }
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rejection::Forming => f.write_str("the cluster is still forming"),
-            Rejection::Unavailable { usable, needed } => {
-                write!(f, "{needed} replicas needed, {usable} reachable")
+            Rejection::Unavailable { knob, usable, needed } => {
+                write!(f, "{knob} needs {needed}, {usable} reachable")
             }
-            Rejection::Timeout { answers, needed } => {
-                write!(f, "{needed} answers needed, {answers} came in time")
+            Rejection::Timeout { knob, answers, needed } => {
+                write!(f, "{knob} needs {needed}, {answers} came in time")
             }
-            Rejection::Impossible { level, n } => write!(f, "level {level} is impossible with {n} replicas"),
+            Rejection::Impossible { knob, why } => write!(f, "{knob} is impossible: {why}"),
             Rejection::KeyLength { max } => write!(f, "a key has 1 to {max} bytes"),
             Rejection::ValueLength { max } => write!(f, "a value has at most {max} bytes"),
             Rejection::Context => f.write_str("the context is not one of this key and cluster"),

@@ -13,6 +13,7 @@ use crate::node::outbox::{Halt, Target};
 use crate::node::step::{NO_OP, Node, Waiter};
 use crate::node::store::StoreError;
 use crate::node::wire::Sender;
+use crate::quorum::write::Ack;
 use crate::storage::Position;
 
 impl Node {
@@ -39,8 +40,10 @@ impl Node {
                 }
             }
             Message::Forwarded { op, outcome } => self.forwarded(op, node, *outcome, env),
-            Message::Store { op, key, siblings } => self.on_store(node, op, &key, &siblings, env),
-            Message::Stored { op, durable } => self.on_stored(node, op, durable, env),
+            Message::Store { op, key, siblings, early } => {
+                self.on_store(node, op, &key, &siblings, early, env);
+            }
+            Message::Stored { op, ack } => self.on_stored(node, op, ack, env),
             Message::Hint { op, target, key, siblings } => {
                 self.on_hint(node, op, target, &key, &siblings, env);
             }
@@ -54,13 +57,25 @@ impl Node {
         }
     }
 
-    /// Merges, and answers when that is on the disk.
-    fn on_store(&mut self, from: NodeId, op: OpId, key: &Bytes, siblings: &Siblings, env: &mut Env) {
+    /// Merges, and answers when that is on the disk, and, if that was asked for, at once as well.
+    fn on_store(
+        &mut self,
+        from: NodeId,
+        op: OpId,
+        key: &Bytes,
+        siblings: &Siblings,
+        early: bool,
+        env: &mut Env,
+    ) {
         match self.store.merge(key, siblings, env.disk) {
             Ok((changed, position)) => {
                 if op != NO_OP {
                     // Even where nothing changed: what was known may not be durable yet.
                     self.wait_for(position, Waiter::Stored { to: from, op });
+                    if early {
+                        let message = Message::Stored { op, ack: Some(Ack::InMemory) };
+                        self.send(Target::Node(from), message, env);
+                    }
                 } else if changed {
                     env.out.facts.push(Fact::Repaired);
                 }
@@ -68,16 +83,16 @@ impl Node {
             Err(error) => {
                 self.note(error, env);
                 if op != NO_OP {
-                    self.send(Target::Node(from), Message::Stored { op, durable: false }, env);
+                    self.send(Target::Node(from), Message::Stored { op, ack: None }, env);
                 }
             }
         }
     }
 
-    fn on_stored(&mut self, from: NodeId, op: OpId, durable: bool, env: &mut Env) {
+    fn on_stored(&mut self, from: NodeId, op: OpId, ack: Option<Ack>, env: &mut Env) {
         match self.ops.get(&op) {
-            Some(Op::Write(_)) => self.write_stored(op, from, durable, env),
-            Some(Op::Handoff(_)) => self.handoff_stored(op, from, durable, env),
+            Some(Op::Write(_)) => self.write_stored(op, from, ack, env),
+            Some(Op::Handoff(_)) => self.handoff_stored(op, from, ack, env),
             _ => {}
         }
     }

@@ -25,6 +25,7 @@ use crate::node::request::Rejection;
 use crate::node::store::{Found, Store};
 use crate::node::timer::{Timer, Timers};
 use crate::node::wire::Sender;
+use crate::quorum::write::Ack;
 use crate::repair::hint::HintIndex;
 use crate::ring::placement::Placement;
 use crate::ring::token::slot_of;
@@ -322,7 +323,7 @@ impl Node {
     }
 
     /// The end of every step: whoever's bytes have become durable is told, and the disk gets its next work. No
-    /// acknowledgement leaves a node by another way.
+    /// acknowledgement of anything on disk leaves a node by another way.
     fn settle(&mut self, env: &mut Env) {
         let durable = self.store.engine.durable();
         while let Some(&(position, waiter)) = self.waiting.front()
@@ -330,9 +331,10 @@ impl Node {
         {
             self.waiting.pop_front();
             match waiter {
-                Waiter::Write(op) => self.write_stored(op, self.me(), true, env),
+                Waiter::Write(op) => self.write_stored(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Stored { to, op } => {
-                    self.send(Target::Node(to), Message::Stored { op, durable: true }, env);
+                    let ack = Some(Ack::OnDisk);
+                    self.send(Target::Node(to), Message::Stored { op, ack }, env);
                 }
                 Waiter::Hinted { to, op } => {
                     self.send(Target::Node(to), Message::Hinted { op, durable: true }, env);

@@ -29,7 +29,7 @@ use crate::node::message::Message;
 /// Bytes before the message.
 pub const HEADER: usize = 40;
 const MAGIC: [u8; 2] = *b"kv";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SUM_AT: usize = 32;
 
 /// Who sent a frame.
@@ -166,11 +166,11 @@ mod tests {
         assert_eq!(
             text,
             concat!(
-                "2e0000006b760100",
+                "2e0000006b760200",
                 "0700000000000000",
                 "0300000000000000",
                 "0500000000000000",
-                "8df4842b79132796",
+                "be7bcb427d87e97a",
                 "0909036b6579",
             )
         );

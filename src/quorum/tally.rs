@@ -4,50 +4,65 @@ use core::fmt;
 use core::str::FromStr;
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use crate::base::codec::{Decode, Encode};
-use crate::base::id::NodeId;
 use crate::base::limits::N_MAX;
 
-/// How many distinct nodes must answer (the R, W and DW of a request).
+/// How many distinct nodes must answer (R, W, PR, PW and DW of a request).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Level {
     One,
     /// A majority of the N replicas.
     Quorum,
     All,
-    /// Writes only: one node, replica or not; the only level at which a hint counts as an acknowledgement.
+    /// A majority of those replicas that lie in the zone of the node that the client asked.
+    LocalQuorum,
+    /// In every zone that has replicas, a majority of them.
+    EachQuorum,
+    /// W only: one node, replica or not; the only level at which a hint counts as an acknowledgement.
     Any,
+    /// So many. Zero is no demand at all, which only PR, PW and DW may have.
     Count(u8),
 }
 
-/// Why a level cannot be met by any answers. The request is rejected; the level is never weakened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a wish cannot be met by any answers. The request is rejected; the wish is never weakened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Impossible {
     Zero,
-    MoreThanReplicas { asked: u8, n: u8 },
+    MoreThanReplicas {
+        asked: u8,
+        n: u8,
+    },
     ReadFromAny,
+    /// `any` counts hints; PR, PW and DW are about replicas.
+    FloorOfAny,
+    /// `any` counts hints, and a strict write leaves none.
+    StrictAny,
+    /// No replica of the key lies in the zone of the node that was asked.
+    NoLocalReplica,
+    MoreThanZones {
+        asked: u8,
+        zones: u8,
+    },
+    /// A time that nobody can wait for, or longer than anybody may.
+    Timeout {
+        max_ms: u64,
+    },
 }
 
 impl Level {
-    /// The distinct acknowledgements that a write to `n` replicas needs.
+    /// The fewest distinct answers of `n` replicas that can be enough. For the levels that look at zones that depends
+    /// on the layout, and is at least 1: [`Replicas::need`](super::need::Replicas::need) knows.
     pub fn needed(self, n: u8) -> Result<u8, Impossible> {
         assert!((1..=N_MAX).contains(&n), "a valid layout has 1..=N_MAX replicas");
         match self {
-            Level::One | Level::Any => Ok(1),
+            Level::One | Level::Any | Level::LocalQuorum | Level::EachQuorum => Ok(1),
             Level::Quorum => Ok(n / 2 + 1),
             Level::All => Ok(n),
             Level::Count(0) => Err(Impossible::Zero),
             Level::Count(asked) if asked > n => Err(Impossible::MoreThanReplicas { asked, n }),
             Level::Count(asked) => Ok(asked),
         }
-    }
-
-    /// The distinct answers that a read from `n` replicas needs. A node that only holds a hint cannot answer a read,
-    /// so `Any` is impossible.
-    pub fn needed_to_read(self, n: u8) -> Result<u8, Impossible> {
-        if self == Level::Any { Err(Impossible::ReadFromAny) } else { self.needed(n) }
     }
 }
 
@@ -57,6 +72,8 @@ impl fmt::Display for Level {
             Level::One => f.write_str("one"),
             Level::Quorum => f.write_str("quorum"),
             Level::All => f.write_str("all"),
+            Level::LocalQuorum => f.write_str("local-quorum"),
+            Level::EachQuorum => f.write_str("each-quorum"),
             Level::Any => f.write_str("any"),
             Level::Count(count) => write!(f, "{count}"),
         }
@@ -71,9 +88,21 @@ impl fmt::Display for Impossible {
                 write!(f, "{asked} answers cannot come from {n} replicas")
             }
             Impossible::ReadFromAny => f.write_str("any is a level of writes, not of reads"),
+            Impossible::FloorOfAny => f.write_str("any counts hints, this counts replicas only"),
+            Impossible::StrictAny => f.write_str("any counts hints, a strict write leaves none"),
+            Impossible::NoLocalReplica => f.write_str("the key has no replica in the zone of this node"),
+            Impossible::MoreThanZones { asked, zones } => {
+                write!(f, "{asked} zones are asked for, the replicas lie in {zones}")
+            }
+            Impossible::Timeout { max_ms } => write!(f, "1 to {max_ms} milliseconds are allowed"),
         }
     }
 }
+
+/// How levels are written.
+pub const LEVELS: &str = "one, quorum, all, local-quorum, each-quorum, any or a number from 0 to 7";
+
+const _: () = assert!(N_MAX == 7, "LEVELS says so");
 
 /// Text that names no level.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -82,7 +111,7 @@ pub struct UnknownLevel(String);
 impl fmt::Display for UnknownLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.as_bytes().escape_ascii();
-        write!(f, "unknown level \"{text}\": use one, quorum, all, any or a number from 1 to {N_MAX}")
+        write!(f, "unknown level \"{text}\": use {LEVELS}")
     }
 }
 
@@ -95,59 +124,13 @@ impl FromStr for Level {
             "one" => Some(Level::One),
             "quorum" => Some(Level::Quorum),
             "all" => Some(Level::All),
+            "local-quorum" => Some(Level::LocalQuorum),
+            "each-quorum" => Some(Level::EachQuorum),
             "any" => Some(Level::Any),
-            _ => (1..=N_MAX).map(Level::Count).find(|level| alloc::format!("{level}") == text),
+            _ => (0..=N_MAX).map(Level::Count).find(|level| alloc::format!("{level}") == text),
         };
         // The error quotes what was typed, but not a megabyte of it.
         named.ok_or_else(|| UnknownLevel(text.chars().take(32).collect()))
-    }
-}
-
-/// Distinct nodes: whoever answers twice counts once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct NodeSet(Vec<NodeId>);
-
-impl NodeSet {
-    /// Adds `node`; false if it was there.
-    pub fn insert(&mut self, node: NodeId) -> bool {
-        match self.0.binary_search(&node) {
-            Ok(_) => false,
-            Err(place) => {
-                self.0.insert(place, node);
-                true
-            }
-        }
-    }
-
-    pub fn remove(&mut self, node: NodeId) -> bool {
-        self.0.binary_search(&node).map(|place| self.0.remove(place)).is_ok()
-    }
-
-    pub fn contains(&self, node: NodeId) -> bool {
-        self.0.binary_search(&node).is_ok()
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// In ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = NodeId> {
-        self.0.iter().copied()
-    }
-}
-
-impl FromIterator<NodeId> for NodeSet {
-    fn from_iter<I: IntoIterator<Item = NodeId>>(nodes: I) -> NodeSet {
-        let mut set = NodeSet::default();
-        for node in nodes {
-            set.insert(node);
-        }
-        set
     }
 }
 
@@ -169,13 +152,13 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// The decision when `have` of `needed` answers are in and at most `pending` more can come.
-    pub(super) fn decide(&mut self, have: usize, pending: usize, needed: u8) -> Decision {
-        let needed = usize::from(needed);
+    /// The decision when what is `met` is met, and what is not `possible` cannot become so.
+    pub(super) fn decide(&mut self, met: bool, possible: bool) -> Decision {
+        assert!(possible || !met, "what is met is possible");
         let decision = match () {
             () if self.decided => Decision::Wait,
-            () if have >= needed => Decision::Met,
-            () if have + pending < needed => Decision::Impossible,
+            () if met => Decision::Met,
+            () if !possible => Decision::Impossible,
             () => Decision::Wait,
         };
         self.decided |= decision != Decision::Wait;
@@ -187,6 +170,7 @@ impl Verdict {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+    use alloc::vec::Vec;
 
     #[test]
     fn levels_need_what_they_say() {
@@ -202,31 +186,21 @@ mod tests {
     fn what_cannot_be_honoured_is_an_error() {
         assert_eq!(Level::Count(0).needed(3), Err(Impossible::Zero));
         assert_eq!(Level::Count(4).needed(3), Err(Impossible::MoreThanReplicas { asked: 4, n: 3 }));
-        assert_eq!(Level::Any.needed_to_read(3), Err(Impossible::ReadFromAny));
-        assert_eq!(Level::Quorum.needed_to_read(3), Ok(2));
-        assert_eq!(Level::Count(4).needed_to_read(3), Level::Count(4).needed(3));
     }
 
     #[test]
     fn levels_are_read_as_they_are_written() {
-        let named = [Level::One, Level::Quorum, Level::All, Level::Any];
-        for level in named.into_iter().chain((1..=N_MAX).map(Level::Count)) {
+        let quorums = [Level::Quorum, Level::LocalQuorum, Level::EachQuorum];
+        let named = [Level::One, Level::All, Level::Any].into_iter().chain(quorums);
+        for level in named.chain((0..=N_MAX).map(Level::Count)) {
             assert_eq!(level.to_string().parse(), Ok(level));
         }
-        for text in ["", "two", "ONE", "0", "8", "-1", "+1", "01", " 1", "999999999999999999999"] {
+        for text in ["", "two", "ONE", "local_quorum", "8", "-1", "+1", "01", " 1", "999999999999999999999"] {
             assert!(text.parse::<Level>().is_err(), "{text}");
         }
         assert_eq!(
             "a\nb".parse::<Level>().map_err(|error| error.to_string()),
-            Err("unknown level \"a\\nb\": use one, quorum, all, any or a number from 1 to 7".into())
+            Err(alloc::format!("unknown level \"a\\nb\": use {LEVELS}"))
         );
-    }
-
-    #[test]
-    fn a_node_is_in_a_set_once() {
-        let mut set: NodeSet = [3, 1, 3, 2].into_iter().map(NodeId).collect();
-        assert_eq!(set.iter().collect::<Vec<_>>(), [NodeId(1), NodeId(2), NodeId(3)]);
-        assert!(!set.insert(NodeId(2)) && set.remove(NodeId(2)) && !set.remove(NodeId(2)));
-        assert!(set.len() == 2 && !set.is_empty() && !set.contains(NodeId(2)));
     }
 }

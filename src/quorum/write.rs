@@ -2,14 +2,33 @@
 
 use alloc::vec::Vec;
 
+use crate::base::codec::{Decode, Encode};
 use crate::base::id::NodeId;
-use crate::quorum::tally::{Decision, NodeSet, Verdict};
+use crate::quorum::need::{Demand, Knob, Mask, Replicas};
+use crate::quorum::tally::{Decision, Verdict};
+
+/// How far a write has come at a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum Ack {
+    /// Merged, but lost in a crash.
+    InMemory,
+    OnDisk,
+}
+
+/// What counts as an acknowledgement towards W, PW and zones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Counting {
+    /// The least that a replica must have done: on disk, unless DW asked for less than W.
+    pub least: Ack,
+    /// Whether hints count, towards W only (`any`).
+    pub hints: bool,
+}
 
 /// A node that was asked to keep the write for a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct StandIn {
     node: NodeId,
-    intended: NodeId,
+    intended: Mask,
     state: Hint,
 }
 
@@ -20,31 +39,32 @@ enum Hint {
     Failed,
 }
 
-/// Counts distinct nodes that hold the write durably. A hint counts only if the request asked for that (`any`): it
-/// cannot be read until it is handed over, so counting it silently would break R + W > N.
+/// Counts distinct nodes that hold the write. A hint counts only if the request asked for that (`any`): it cannot be
+/// read until it is handed over, so counting it silently would break R + W > N.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WriteTally {
-    replicas: Vec<NodeId>,
-    needed: u8,
-    any: bool,
-    acked: NodeSet,
-    failed: NodeSet,
+    replicas: Replicas,
+    demands: Vec<Demand>,
+    counting: Counting,
+    /// Who has it, in memory or on disk.
+    held: Mask,
+    durable: Mask,
+    failed: Mask,
     stand_ins: Vec<StandIn>,
     verdict: Verdict,
 }
 
 impl WriteTally {
-    /// A write that is sent to all of `replicas` and succeeds when `needed` distinct nodes have it.
-    pub fn new(replicas: &[NodeId], needed: u8, any: bool) -> WriteTally {
-        assert!(needed > 0, "a level needs at least one answer");
-        let distinct: NodeSet = replicas.iter().copied().collect();
-        assert_eq!(distinct.len(), replicas.len(), "two copies on one node are one copy");
+    /// A write that is sent to all of `replicas` and succeeds when every demand is met.
+    pub fn new(replicas: Replicas, demands: Vec<Demand>, counting: Counting) -> WriteTally {
+        assert!(demands.iter().any(|demand| demand.need.count() > 0), "a write needs at least one answer");
         WriteTally {
-            replicas: replicas.to_vec(),
-            needed,
-            any,
-            acked: NodeSet::default(),
-            failed: NodeSet::default(),
+            replicas,
+            demands,
+            counting,
+            held: 0,
+            durable: 0,
+            failed: 0,
             stand_ins: Vec::new(),
             verdict: Verdict::default(),
         }
@@ -53,18 +73,21 @@ impl WriteTally {
     /// Notes that `node`, no replica, is asked to store a hint for `intended`. To be called before the failure of
     /// `intended` is reported: with `any`, the hint may be what keeps the request possible.
     pub fn stand_in(&mut self, node: NodeId, intended: NodeId) {
-        assert!(!self.replicas.contains(&node), "a replica stores the write itself");
-        assert!(self.replicas.contains(&intended), "only a replica is stood in for");
+        let intended = self.replicas.bit(intended);
+        assert!(self.replicas.bit(node) == 0, "a replica stores the write itself");
+        assert!(intended != 0, "only a replica is stood in for");
         if self.stand_ins.iter().all(|asked| asked.node != node) {
             self.stand_ins.push(StandIn { node, intended, state: Hint::Asked });
         }
     }
 
     /// A replica has the write. It counts even after it was taken for failed: late is not lost.
-    pub fn acked(&mut self, node: NodeId) -> Decision {
-        if self.replicas.contains(&node) {
-            self.failed.remove(node);
-            self.acked.insert(node);
+    pub fn acked(&mut self, node: NodeId, ack: Ack) -> Decision {
+        let bit = self.replicas.bit(node);
+        self.failed &= !bit;
+        self.held |= bit;
+        if ack == Ack::OnDisk {
+            self.durable |= bit;
         }
         self.decide()
     }
@@ -79,9 +102,7 @@ impl WriteTally {
 
     /// A replica or a stand-in refused, or cannot be reached. After its acknowledgement this changes nothing.
     pub fn failed(&mut self, node: NodeId) -> Decision {
-        if self.replicas.contains(&node) && !self.acked.contains(node) {
-            self.failed.insert(node);
-        }
+        self.failed |= self.replicas.bit(node) & !self.held;
         let asked = self.stand_ins.iter_mut().find(|asked| asked.node == node);
         if let Some(asked) = asked.filter(|asked| asked.state == Hint::Asked) {
             asked.state = Hint::Failed;
@@ -91,26 +112,63 @@ impl WriteTally {
 
     /// The distinct nodes that count: replicas, and with `any` also stand-ins.
     pub fn acks(&self) -> u8 {
-        let hints = if self.any { self.hints(Hint::Stored) } else { 0 };
-        u8::try_from(self.acked.len() + hints).unwrap_or(u8::MAX)
+        self.counted(self.held, self.durable).count_ones() as u8 + self.hints(&[Hint::Stored])
     }
 
-    /// The replicas that have not acknowledged, and for which no hint is stored: who still needs one.
+    /// The replicas that have it on their disks.
+    pub fn durable(&self) -> u8 {
+        self.durable.count_ones() as u8
+    }
+
+    /// The first demand that is not met, and the answers that it needs. `None` if all are met.
+    pub fn unmet(&self) -> Option<(Knob, u8)> {
+        let unmet = self
+            .demands
+            .iter()
+            .find(|demand| !self.meets(demand, self.held, self.durable, self.hints(&[Hint::Stored])))?;
+        Some((unmet.knob, unmet.need.count()))
+    }
+
+    /// The replicas that do not have it on disk, and for which no hint is stored: who still needs one.
     pub fn missing(&self) -> impl Iterator<Item = NodeId> {
-        let hinted =
-            |node| self.stand_ins.iter().any(|asked| asked.intended == node && asked.state == Hint::Stored);
-        self.replicas.iter().copied().filter(move |&node| !self.acked.contains(node) && !hinted(node))
+        let stored = self.stand_ins.iter().filter(|asked| asked.state == Hint::Stored);
+        let provided = stored.fold(self.durable, |mask, asked| mask | asked.intended);
+        let nodes = self.replicas.nodes().iter().copied();
+        nodes.filter(move |&node| self.replicas.bit(node) & provided == 0)
     }
 
-    fn hints(&self, state: Hint) -> usize {
-        self.stand_ins.iter().filter(|asked| asked.state == state).count()
+    /// The hints that count and are in one of these states.
+    fn hints(&self, states: &[Hint]) -> u8 {
+        let hints = self.stand_ins.iter().filter(|asked| states.contains(&asked.state)).count();
+        if self.counting.hints { hints as u8 } else { 0 }
+    }
+
+    fn counted(&self, held: Mask, durable: Mask) -> Mask {
+        match self.counting.least {
+            Ack::InMemory => held,
+            Ack::OnDisk => durable,
+        }
+    }
+
+    fn meets(&self, demand: &Demand, held: Mask, durable: Mask, hints: u8) -> bool {
+        let counted = self.counted(held, durable);
+        match demand.knob {
+            Knob::Dw => demand.need.met(durable),
+            Knob::W => demand.need.met(counted) || demand.need.have(counted) + hints >= demand.need.count(),
+            _ => demand.need.met(counted),
+        }
     }
 
     fn decide(&mut self) -> Decision {
-        assert!(self.acked.len() + self.failed.len() <= self.replicas.len(), "only replicas are counted");
-        let replicas_pending = self.replicas.len() - self.acked.len() - self.failed.len();
-        let hints_pending = if self.any { self.hints(Hint::Asked) } else { 0 };
-        let have = usize::from(self.acks());
-        self.verdict.decide(have, replicas_pending + hints_pending, self.needed)
+        assert!(self.durable & !self.held == 0, "what is on disk is held");
+        assert!(self.held & self.failed == 0, "nobody has it and has failed");
+        let pending = self.replicas.all() & !self.failed;
+        let met = |held, durable, hints: &[Hint]| {
+            let hints = self.hints(hints);
+            self.demands.iter().all(|demand| self.meets(demand, held, durable, hints))
+        };
+        let now = met(self.held, self.durable, &[Hint::Stored]);
+        let possible = met(self.held | pending, self.durable | pending, &[Hint::Stored, Hint::Asked]);
+        self.verdict.decide(now, possible)
     }
 }

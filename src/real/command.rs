@@ -4,14 +4,19 @@
 //! CONFIG CLIENT SELECT QUIT`. Of our own, where Redis has no words for it:
 //!
 //! ```text
-//! KV.GET key [R level] [TIMEOUT ms]                                             -> [context, value...]
-//! KV.PUT key value [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]       -> [context, dot, acks]
-//! KV.DEL key [CONTEXT token] [W level] [SLOPPY|STRICT] [TIMEOUT ms]             -> [context, dot, acks]
-//! KV.PEEK key     what this node's own disk holds                        -> [[dot, stamp, value or nil]...]
+//! KV.GET key [R level] [PR level] [ZONES count] [TIMEOUT ms]                    -> [context, value...]
+//! KV.PUT key value [CONTEXT token] [write options]                              -> [context, dot, acks, on disk]
+//! KV.DEL key [CONTEXT token] [write options]                                    -> [context, dot, acks, on disk]
+//! KV.PEEK key               what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
+//! KV.DEFAULTS [option...]   sets options for all later commands of this connection  -> what is set
+//! KV.DEFAULTS RESET         forgets them
+//!
+//! write options: [W level] [PW level] [DW level|w] [ZONES count] [SLOPPY|STRICT] [TIMEOUT ms]
 //! ```
 //!
-//! A level is `one`, `quorum`, `all`, `any` or a number. A context is the binary token that an earlier reply
-//! gave; an empty one means "I have seen nothing", none at all "replace what is there". What is not
+//! A level is `one`, `quorum`, `all`, `local-quorum`, `each-quorum`, `any` (W only) or a number. What each option
+//! means is told at [`Consistency`](crate::node::consistency::Consistency). A context is the binary token that an
+//! earlier reply gave; an empty one means "I have seen nothing", none at all "replace what is there". What is not
 //! understood is refused, never ignored.
 
 use std::borrow::ToOwned;
@@ -21,14 +26,10 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::time::Duration;
 use crate::node::request::{Command, Options, Request};
-use crate::quorum::tally::Level;
+use crate::real::options;
 use crate::real::reply::Shape;
 use crate::real::resp::{Dialect, Value};
-
-/// The longest timeout that a client may ask for.
-const TIMEOUT_MAX_MS: u64 = 60_000;
 
 /// What a connection has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum Action {
     },
     Peek(Bytes),
     Info,
+    /// Set these for all later commands of the connection, or (`None`) forget what was set.
+    Defaults(Option<Options>),
 }
 
 /// The meaning of `args`, of which there is at least one.
@@ -64,6 +67,7 @@ pub fn interpret(args: &[&[u8]]) -> Action {
         ("KV.PUT", [key, value, options @ ..]) => kv_write(key, Some(value), options),
         ("KV.DEL", [key, options @ ..]) => kv_write(key, None, options),
         ("KV.PEEK", [key]) => Ok(Action::Peek(Bytes::new(key))),
+        ("KV.DEFAULTS", options) => kv_defaults(options),
         ("INFO", _) => Ok(Action::Info),
         ("PING", []) => Ok(Action::Reply(Value::Simple("PONG"))),
         ("PING" | "ECHO", [message]) => Ok(Action::Reply(Value::Bulk(Bytes::new(message)))),
@@ -119,10 +123,8 @@ fn kv_get(key: &[u8], words: &[&[u8]]) -> Result<Action, String> {
     let mut options = Options::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        match upper(word).as_str() {
-            "R" => once(&mut options.r, level(words.next())?, word)?,
-            "TIMEOUT" => once(&mut options.timeout, timeout(words.next())?, word)?,
-            _ => return Err(format!("ERR option '{}' is none of R, TIMEOUT", quoted(word))),
+        if !options::knob(&mut options, options::READ, word, &mut words)? {
+            return Err(format!("ERR option '{}' is none of {}", quoted(word), options::READ.join(", ")));
         }
     }
     Ok(ask(Shape::KvGet, vec![get(key, options)]))
@@ -134,19 +136,12 @@ fn kv_write(key: &[u8], value: Option<&[u8]>, words: &[&[u8]]) -> Result<Action,
     let mut context = None;
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        match upper(word).as_str() {
-            "CONTEXT" => {
-                let token = words.next().ok_or("ERR CONTEXT needs a token")?;
-                once(&mut context, Bytes::new(token), word)?;
-            }
-            "W" => once(&mut options.w, level(words.next())?, word)?,
-            "SLOPPY" => once(&mut options.sloppy, true, word)?,
-            "STRICT" => once(&mut options.sloppy, false, word)?,
-            "TIMEOUT" => once(&mut options.timeout, timeout(words.next())?, word)?,
-            _ => {
-                let allowed = "CONTEXT, W, SLOPPY, STRICT, TIMEOUT";
-                return Err(format!("ERR option '{}' is none of {allowed}", quoted(word)));
-            }
+        if upper(word) == "CONTEXT" {
+            let token = words.next().ok_or("ERR CONTEXT needs a token")?;
+            once(&mut context, Bytes::new(token), word)?;
+        } else if !options::knob(&mut options, options::WRITE, word, &mut words)? {
+            let allowed = options::WRITE.join(", ");
+            return Err(format!("ERR option '{}' is none of CONTEXT, {allowed}", quoted(word)));
         }
     }
     let command = match value {
@@ -156,24 +151,27 @@ fn kv_write(key: &[u8], value: Option<&[u8]>, words: &[&[u8]]) -> Result<Action,
     Ok(ask(Shape::KvWrite, vec![Request { key: Bytes::new(key), command, options }]))
 }
 
-fn once<T>(slot: &mut Option<T>, value: T, option: &[u8]) -> Result<(), String> {
+fn kv_defaults(words: &[&[u8]]) -> Result<Action, String> {
+    if let [word] = words
+        && upper(word) == "RESET"
+    {
+        return Ok(Action::Defaults(None));
+    }
+    let mut options = Options::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if !options::knob(&mut options, options::CONNECTION, word, &mut words)? {
+            let allowed = options::CONNECTION.join(", ");
+            return Err(format!("ERR option '{}' is none of RESET, {allowed}", quoted(word)));
+        }
+    }
+    Ok(Action::Defaults(Some(options)))
+}
+
+pub(super) fn once<T>(slot: &mut Option<T>, value: T, option: &[u8]) -> Result<(), String> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(format!("ERR option '{}' contradicts an earlier one", quoted(option))),
-    }
-}
-
-fn level(word: Option<&&[u8]>) -> Result<Level, String> {
-    let word = word.ok_or("ERR a level is missing")?;
-    let text = str::from_utf8(word).unwrap_or_default().to_ascii_lowercase();
-    text.parse().map_err(|_| format!("ERR level '{}' is none of one, quorum, all, any, 1 to 7", quoted(word)))
-}
-
-fn timeout(word: Option<&&[u8]>) -> Result<Duration, String> {
-    let number = word.and_then(|word| str::from_utf8(word).ok()?.parse().ok());
-    match number {
-        Some(ms) if (1..=TIMEOUT_MAX_MS).contains(&ms) => Ok(Duration::from_millis(ms)),
-        _ => Err(format!("ERR a timeout is 1 to {TIMEOUT_MAX_MS} milliseconds")),
     }
 }
 
@@ -211,19 +209,22 @@ fn config_get(names: &[&[u8]]) -> Value {
     Value::Map(pairs.collect())
 }
 
-fn upper(word: &[u8]) -> String {
+pub(super) fn upper(word: &[u8]) -> String {
     // Names are ASCII. What is not never equals one.
     String::from_utf8_lossy(word).to_ascii_uppercase()
 }
 
 /// What a client typed, short and printable, to be shown to it again.
-fn quoted(word: &[u8]) -> String {
+pub(super) fn quoted(word: &[u8]) -> String {
     word.get(..32).unwrap_or(word).escape_ascii().to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::time::Duration;
+    use crate::node::consistency::Durability;
+    use crate::quorum::tally::Level;
 
     fn of(line: &str) -> Action {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
@@ -269,10 +270,47 @@ mod tests {
     }
 
     #[test]
+    fn every_knob_has_a_word_for_requests_and_for_connections() {
+        let reads = Options {
+            r: Some(Level::LocalQuorum),
+            pr: Some(Level::Count(0)),
+            zones: Some(2),
+            timeout: Some(Duration::from_millis(9)),
+            ..Options::default()
+        };
+        let writes = Options {
+            w: Some(Level::EachQuorum),
+            pw: Some(Level::One),
+            dw: Some(Durability::Replicas(Level::Count(1))),
+            zones: Some(3),
+            sloppy: Some(false),
+            timeout: Some(Duration::from_secs(60)),
+            ..Options::default()
+        };
+        let (read, write) = (
+            "R local-quorum PR 0 ZONES 2 TIMEOUT 9",
+            "W each-quorum PW one DW 1 ZONES 3 STRICT TIMEOUT 60000",
+        );
+        assert_eq!(single(&format!("KV.GET k {read}")).0.options, reads);
+        assert_eq!(single(&format!("KV.PUT k v {write}")).0.options, writes);
+        assert_eq!(single(&format!("KV.DEL k {write}")).0.options, writes);
+        assert_eq!(of(&format!("KV.DEFAULTS {write} R local-quorum PR 0")), {
+            Action::Defaults(Some(Options { r: reads.r, pr: reads.pr, ..writes }))
+        });
+        assert_eq!(of("KV.DEFAULTS reset"), Action::Defaults(None));
+        assert_eq!(single("KV.PUT k v DW w").0.options.dw, Some(Durability::AsAcknowledged));
+    }
+
+    #[test]
     fn a_wish_that_cannot_be_honoured_is_an_error() {
         assert_eq!(error("SET k v EX 10"), "ERR option 'EX' of SET is not supported yet");
-        assert_eq!(error("KV.GET k W 2"), "ERR option 'W' is none of R, TIMEOUT");
-        assert_eq!(error("KV.GET k R most"), "ERR level 'most' is none of one, quorum, all, any, 1 to 7");
+        assert_eq!(error("KV.GET k W 2"), "ERR option 'W' is none of R, PR, ZONES, TIMEOUT");
+        let levels = "one, quorum, all, local-quorum, each-quorum, any or a number from 0 to 7";
+        assert_eq!(error("KV.GET k R most"), format!("ERR level 'most' is none of {levels}"));
+        assert_eq!(error("KV.PUT k v DW most"), format!("ERR level 'most' is none of w, {levels}"));
+        assert_eq!(error("KV.GET k ZONES 8"), "ERR a number of zones is 0 to 7");
+        assert_eq!(error("KV.DEFAULTS RESET R 1").split(" is").next(), Some("ERR option 'RESET'"));
+        assert_eq!(error("KV.DEFAULTS CONTEXT t").split(" is").next(), Some("ERR option 'CONTEXT'"));
         assert_eq!(error("KV.GET k R"), "ERR a level is missing");
         assert_eq!(error("KV.PUT k v SLOPPY STRICT"), "ERR option 'STRICT' contradicts an earlier one");
         assert_eq!(error("KV.PUT k v TIMEOUT 0"), "ERR a timeout is 1 to 60000 milliseconds");

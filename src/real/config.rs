@@ -19,7 +19,7 @@ use crate::base::id::{Address, ClusterId, NodeId, Zone};
 use crate::base::limits::{N_MAX, NAME_MAX, VALUE_MAX};
 use crate::base::time::Duration;
 use crate::node::config::Config;
-use crate::quorum::tally::Level;
+use crate::quorum::tally::LEVELS;
 
 /// Client connections at a time, unless the file says otherwise.
 const CLIENTS_DEFAULT_MAX: usize = 1024;
@@ -88,6 +88,10 @@ struct Replication {
     n: Option<Field>,
     r: Option<Field>,
     w: Option<Field>,
+    pr: Option<Field>,
+    pw: Option<Field>,
+    dw: Option<Field>,
+    zones: Option<Field>,
     sloppy: Option<Field>,
 }
 
@@ -152,8 +156,12 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     node.founders = u16::try_from(node.seeds.len()).unwrap_or(u16::MAX);
     set(&mut node.founders, &file.founders, |field| whole(field, 1..=1000))?;
     set(&mut node.n, &file.replication.n, |field| whole(field, 1..=N_MAX.into()))?;
-    set(&mut node.r, &file.replication.r, level)?;
-    set(&mut node.w, &file.replication.w, level)?;
+    set(&mut node.r, &file.replication.r, |field| level(field, LEVELS))?;
+    set(&mut node.w, &file.replication.w, |field| level(field, LEVELS))?;
+    set(&mut node.pr, &file.replication.pr, |field| level(field, LEVELS))?;
+    set(&mut node.pw, &file.replication.pw, |field| level(field, LEVELS))?;
+    set(&mut node.dw, &file.replication.dw, |field| level(field, &format!("w, {LEVELS}")))?;
+    set(&mut node.zones, &file.replication.zones, |field| whole(field, 0..=N_MAX.into()))?;
     set(&mut node.sloppy, &file.replication.sloppy, flag)?;
     set(&mut node.value_max, &file.limits.value_max, |field| whole(field, 1..=VALUE_MAX as i64))?;
     set(&mut node.request_timeout, &file.limits.request_timeout, span)?;
@@ -178,6 +186,11 @@ fn place(file: &File, field: &str) -> Option<Range<usize>> {
         "n" => &file.replication.n,
         "r" => &file.replication.r,
         "w" => &file.replication.w,
+        "pr" => &file.replication.pr,
+        "pw" => &file.replication.pw,
+        "dw" => &file.replication.dw,
+        "zones" => &file.replication.zones,
+        "request_timeout" => &file.limits.request_timeout,
         "suspect_after" => &file.timing.suspect_after,
         _ => &None,
     };
@@ -250,12 +263,12 @@ fn flag(field: &Field) -> Result<bool, Problem> {
     field.get_ref().as_bool().map_or_else(|| refuse(field, "true or false"), Ok)
 }
 
-fn level(field: &Field) -> Result<Level, Problem> {
+fn level<T: core::str::FromStr>(field: &Field, allowed: &str) -> Result<T, Problem> {
     let text = match field.get_ref() {
         Value::Integer(number) => number.to_string(),
         _ => text(field).to_owned(),
     };
-    text.parse().or_else(|_| refuse(field, format!("\"one\", \"quorum\", \"all\", \"any\", or 1 to {N_MAX}")))
+    text.parse().or_else(|_| refuse(field, allowed))
 }
 
 fn socket(field: &Field) -> Result<SocketAddr, Problem> {
@@ -352,6 +365,8 @@ mod tests {
         assert_eq!(config.node.seeds.len(), 2);
         assert_eq!(config.node.suspect_after, Duration::from_secs(5));
         assert_eq!(config.clients_max, 1024);
+        let defaults = Config::new(config.node.cluster, config.node.address.clone());
+        assert_eq!(config.node.consistency(), defaults.consistency(), "the example shows the defaults");
     }
 
     #[test]
@@ -376,6 +391,7 @@ mod tests {
         let (place, said) = problem("colour = 'red'");
         assert_eq!(place, "colour");
         assert!(said.starts_with("unknown field `colour`, expected one of `cluster`"), "{said}");
+        let floors = "one, quorum, all, local-quorum, each-quorum, or a number from 0 to n";
         for (line, place, allowed) in [
             ("capacity = 'big'", "'big'", "a whole number from 1 to 1000"),
             ("capacity = 0", "0", "a whole number from 1 to 1000"),
@@ -384,11 +400,20 @@ mod tests {
             ("seeds = ['a:1', 'b']", "'b'", "a host and a port, such as \"node1:7379\""),
             ("seeds = ['a:0']", "'a:0'", "a host and a port, such as \"node1:7379\""),
             ("replication.n = 8", "8", "a whole number from 1 to 7"),
-            ("replication.r = 'most'", "'most'", "\"one\", \"quorum\", \"all\", \"any\", or 1 to 7"),
+            ("replication.r = 'most'", "'most'", LEVELS),
+            ("replication.dw = 'most'", "'most'", &format!("w, {LEVELS}")),
+            ("replication.zones = 4", "4", "0 to n"),
+            ("replication.pw = 'any'", "'any'", floors),
+            ("replication.dw = 4", "4", floors),
+            ("limits.request_timeout = '61s'", "'61s'", "at most 60s"),
             ("replication.sloppy = 'yes'", "'yes'", "true or false"),
             ("limits.value_max = 0", "0", &format!("a whole number from 1 to {VALUE_MAX}")),
             ("timing.suspect_after = '1s'", "'1s'", "longer than gossip_every"),
-            ("replication.r = 'any'", "'any'", "one, quorum, all, or a number from 1 to n"),
+            (
+                "replication.r = 'any'",
+                "'any'",
+                "one, quorum, all, local-quorum, each-quorum, or a number from 1 to n",
+            ),
         ] {
             assert_eq!(problem(line), (place.to_owned(), allowed.to_owned()), "{line}");
         }

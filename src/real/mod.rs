@@ -26,6 +26,7 @@ pub mod inbox;
 pub mod info;
 pub mod jobs;
 pub mod listen;
+pub mod options;
 pub mod owner;
 pub mod peer;
 pub mod reply;

@@ -24,7 +24,7 @@ pub enum Shape {
     Exists,
     /// The context, then every sibling.
     KvGet,
-    /// The context, the write's dot, the number of acknowledgements.
+    /// The context, the write's dot, the number of acknowledgements, and of disks among them.
     KvWrite,
     /// What one disk holds.
     Peek,
@@ -51,10 +51,11 @@ pub fn reply(shape: Shape, answers: Vec<Answer>) -> Value {
                 }
                 _ => yes += i64::from(!values.is_empty()),
             },
-            Answer::Outcome(Outcome::Written { dot, acks, context }) => {
+            Answer::Outcome(Outcome::Written { dot, acks, durable, context }) => {
                 if shape == Shape::KvWrite {
-                    let dot = Value::bulk(&dot.to_string());
-                    return Value::Array(vec![Value::Bulk(context), dot, Value::Integer(acks.into())]);
+                    let counts = [acks, durable].map(|count| Value::Integer(count.into()));
+                    let name = [Value::Bulk(context), Value::bulk(&dot.to_string())];
+                    return Value::Array(name.into_iter().chain(counts).collect());
                 }
                 (yes, written) = (yes + 1, written + 1);
             }
@@ -93,8 +94,9 @@ fn error(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Rejected(Rejection::Overloaded) => format!("OVERLOADED {}", Rejection::Overloaded),
         Outcome::Rejected(rejection) => format!("REJECTED {rejection}"),
-        Outcome::Unknown { acks, needed } => {
-            format!("UNKNOWN applied by {acks} of {needed} replicas, may still be applied")
+        Outcome::Unknown { acks, needed, unmet, dot } => {
+            let name = dot.map_or_else(String::new, |dot| format!(" as {dot}"));
+            format!("UNKNOWN applied{name} by {acks}, {unmet} needs {needed}, may still be applied")
         }
         Outcome::Found { .. } | Outcome::Written { .. } => unreachable!("only failures come here"),
     }
@@ -135,7 +137,12 @@ mod tests {
     }
 
     fn written() -> Answer {
-        Answer::Outcome(Outcome::Written { dot: dot(1), acks: 2, context: Bytes::from("token") })
+        Answer::Outcome(Outcome::Written { dot: dot(1), acks: 2, durable: 1, context: Bytes::from("token") })
+    }
+
+    fn unknown(acks: u8, dot: Option<Dot>) -> Answer {
+        let unmet = crate::quorum::need::Knob::W;
+        Answer::Outcome(Outcome::Unknown { acks, needed: 2, unmet, dot })
     }
 
     fn rejected(rejection: Rejection) -> Answer {
@@ -154,11 +161,12 @@ mod tests {
     #[test]
     fn writes_tell_what_is_known() {
         assert_eq!(reply(Shape::Set, vec![written()]), Value::Simple("OK"));
-        let kv = vec![Value::bulk("token"), Value::bulk("n1/0:1"), Value::Integer(2)];
-        assert_eq!(reply(Shape::KvWrite, vec![written()]), Value::Array(kv));
-        let unknown = Answer::Outcome(Outcome::Unknown { acks: 1, needed: 2 });
-        let text = "UNKNOWN applied by 1 of 2 replicas, may still be applied";
-        assert_eq!(reply(Shape::Set, vec![unknown]), Value::error(text));
+        let kv = [Value::bulk("token"), Value::bulk("n1/0:1"), Value::Integer(2), Value::Integer(1)];
+        assert_eq!(reply(Shape::KvWrite, vec![written()]), Value::Array(kv.to_vec()));
+        let text = "UNKNOWN applied as n7/0:1 by 1, w needs 2, may still be applied";
+        assert_eq!(reply(Shape::Set, vec![unknown(1, Some(dot(7)))]), Value::error(text));
+        let text = "UNKNOWN applied by 0, w needs 2, may still be applied";
+        assert_eq!(reply(Shape::Set, vec![unknown(0, None)]), Value::error(text));
         let text = "OVERLOADED too much work is waiting, try later";
         assert_eq!(reply(Shape::KvWrite, vec![rejected(Rejection::Overloaded)]), Value::error(text));
         let text = "REJECTED the cluster is still forming";
@@ -178,10 +186,8 @@ mod tests {
         let half = reply(Shape::Del, vec![written(), rejected(Rejection::Stopping)]);
         let text = "UNKNOWN 1 of 2 keys are done; the rest: REJECTED the node is stopping";
         assert_eq!(half, Value::error(text));
-        let unknown = Answer::Outcome(Outcome::Unknown { acks: 0, needed: 2 });
-        let Value::Error(grave) = reply(Shape::Del, vec![unknown, rejected(Rejection::Stopping)]) else {
-            panic!("an error")
-        };
+        let grave = reply(Shape::Del, vec![unknown(0, None), rejected(Rejection::Stopping)]);
+        let Value::Error(grave) = grave else { panic!("an error") };
         assert!(grave.starts_with("UNKNOWN"), "{grave}");
     }
 }

@@ -12,9 +12,10 @@ use std::vec::Vec;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
-use crate::node::request::{Command, Outcome, Rejection, Request};
+use crate::node::request::{Command, Options, Outcome, Rejection, Request};
 use crate::real::command::{Action, interpret};
 use crate::real::inbox::{Answer, Event, Inbox, Ticket};
+use crate::real::options;
 use crate::real::reply::{Shape, reply};
 use crate::real::resp::{self, Dialect, Parsed, ProtocolError, Value};
 
@@ -30,6 +31,8 @@ pub struct Session {
     inbox: Inbox,
     replies: UnboundedSender<(u64, u16, Answer)>,
     dialect: Dialect,
+    /// What the connection says of the consistency of its requests.
+    defaults: Options,
     /// One for each command whose reply has not left, oldest first.
     slots: VecDeque<Slot>,
     /// The number of the oldest slot.
@@ -69,6 +72,7 @@ impl Session {
             inbox,
             replies,
             dialect: Dialect::default(),
+            defaults: Options::default(),
             slots: VecDeque::new(),
             first: 0,
             open: 0,
@@ -167,6 +171,10 @@ impl Session {
                 self.dialect = dialect.unwrap_or(self.dialect);
                 self.done(hello(self.dialect));
             }
+            Action::Defaults(change) => {
+                self.defaults = change.map_or_else(Options::default, |options| options.or(&self.defaults));
+                self.done(options::shown(&self.defaults));
+            }
             Action::Info => self.wait(Shape::Info, Vec::new(), |ticket| Event::Info { ticket }),
             Action::Peek(key) => self.wait(Shape::Peek, Vec::new(), |ticket| Event::Peek { key, ticket }),
             Action::Ask { requests, shape } => return self.ask(requests, shape),
@@ -174,7 +182,7 @@ impl Session {
         true
     }
 
-    fn ask(&mut self, requests: Vec<Request>, shape: Shape) -> bool {
+    fn ask(&mut self, mut requests: Vec<Request>, shape: Shape) -> bool {
         let touched: Vec<(Bytes, bool)> = requests.iter().map(touched).collect();
         let conflicts = |(key, writes): &(Bytes, bool)| {
             self.keys.get(key).is_some_and(|open| open.writes > 0 || (*writes && open.reads > 0))
@@ -185,6 +193,9 @@ impl Session {
         for (key, writes) in &touched {
             let open = self.keys.entry(key.clone()).or_default();
             *(if *writes { &mut open.writes } else { &mut open.reads }) += 1;
+        }
+        for request in &mut requests {
+            request.options = request.options.or(&self.defaults);
         }
         let parts = requests.len();
         let seq = self.push(shape, touched, parts);
@@ -353,6 +364,30 @@ mod tests {
         assert_eq!(bench.output(), "-OVERLOADED too much work is waiting, try later\r\n");
         assert!(bench.session.keys.is_empty());
         assert_eq!(bench.session.open, 0);
+    }
+
+    #[test]
+    fn what_a_connection_sets_holds_for_later_requests_that_say_nothing() {
+        use crate::quorum::tally::Level;
+        let mut bench = Bench::new();
+        bench.session.feed(b"GET a\r\nKV.DEFAULTS R one PW 2\r\nKV.DEFAULTS PW 1 STRICT\r\nGET b\r\n", 0);
+        bench.session.feed(b"KV.GET c R all\r\nSET d v\r\nKV.DEFAULTS RESET\r\nSET e v\r\n", 0);
+        let options: Vec<Options> = bench.asked().into_iter().map(|asked| asked.0.options).collect();
+        let set = Options {
+            r: Some(Level::One),
+            pw: Some(Level::Count(1)),
+            sloppy: Some(false),
+            ..Options::default()
+        };
+        let nearer = Options { r: Some(Level::All), ..set.clone() };
+        assert_eq!(options, [Options::default(), set.clone(), nearer, set, Options::default()]);
+    }
+
+    #[test]
+    fn a_connection_is_shown_what_it_has_set() {
+        let mut bench = Bench::new();
+        bench.session.feed(b"KV.DEFAULTS TIMEOUT 5 DW 0\r\nKV.DEFAULTS RESET\r\n", 0);
+        assert_eq!(bench.output(), "*4\r\n$2\r\ndw\r\n$1\r\n0\r\n$7\r\ntimeout\r\n$1\r\n5\r\n*0\r\n");
     }
 
     #[test]

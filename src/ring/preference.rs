@@ -3,15 +3,27 @@
 
 use alloc::vec::Vec;
 
-use crate::base::id::{NodeId, Slot};
+use crate::base::id::{NodeId, Slot, Zone};
 use crate::ring::placement::Placement;
 
-/// The replicas of `slot` in the order in which to ask them: this node if it is one, the usable ones, and last the
-/// rest, who may answer all the same.
-pub fn order(placement: &Placement, slot: Slot, me: NodeId, usable: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+/// The replicas of `slot` in the order in which to ask them: this node if it is one, the usable ones in `zone`, the
+/// other usable ones, and last the rest, who may answer all the same.
+pub fn order(
+    placement: &Placement,
+    slot: Slot,
+    me: NodeId,
+    zone: &Zone,
+    usable: impl Fn(NodeId) -> bool,
+) -> Vec<NodeId> {
     let mut order = placement.replicas(slot).to_vec();
+    let is_near = |node| placement.layout().member(node).is_some_and(|member| member.zone == *zone);
     // The sort is stable, so within each class the ring's order remains.
-    order.sort_by_key(|&node| if node == me { 0 } else { 1 + u8::from(!usable(node)) });
+    order.sort_by_key(|&node| match () {
+        () if node == me => 0,
+        () if !usable(node) => 3,
+        () if is_near(node) => 1,
+        () => 2,
+    });
     order
 }
 
@@ -31,13 +43,17 @@ pub fn stand_ins(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::Zone;
     use crate::ring::layout::{Layout, Member};
 
     const SLOT: Slot = Slot(77);
 
+    /// Each node has a zone of its own.
+    fn zone(node: u64) -> Zone {
+        Zone(alloc::format!("z{node}").as_str().into())
+    }
+
     fn placement() -> Placement {
-        let member = |node| Member { node: NodeId(node), zone: Zone("z".into()), capacity: 1 };
+        let member = |node| Member { node: NodeId(node), zone: zone(node), capacity: 1 };
         Placement::of(&Layout::new(1, 3, (1..=6).map(member).collect()).expect("valid"))
     }
 
@@ -46,17 +62,21 @@ mod tests {
         let placement = placement();
         let replicas = placement.replicas(SLOT);
         let (a, b, c) = (replicas[0], replicas[1], replicas[2]);
-        assert_eq!(order(&placement, SLOT, c, |_| true), [c, a, b]);
-        assert_eq!(order(&placement, SLOT, c, |node| node != a), [c, b, a]);
+        assert_eq!(order(&placement, SLOT, c, &zone(0), |_| true), [c, a, b]);
+        assert_eq!(order(&placement, SLOT, c, &zone(0), |node| node != a), [c, b, a]);
         let stranger = placement.fallbacks(SLOT).next().expect("six members");
-        assert_eq!(order(&placement, SLOT, stranger, |node| node == c), [c, a, b]);
+        assert_eq!(order(&placement, SLOT, stranger, &zone(0), |node| node == c), [c, a, b]);
+        let near = order(&placement, SLOT, stranger, &zone(b.0), |_| true);
+        assert_eq!(near, [b, a, c], "a near replica before a far one");
+        let away = order(&placement, SLOT, stranger, &zone(b.0), |node| node != b);
+        assert_eq!(away, [a, c, b], "a usable one before a near one");
     }
 
     #[test]
     fn a_local_replica_that_others_suspect_still_comes_first() {
         let placement = placement();
         let me = placement.replicas(SLOT)[1];
-        assert_eq!(order(&placement, SLOT, me, |_| false)[0], me);
+        assert_eq!(order(&placement, SLOT, me, &zone(0), |_| false)[0], me);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! cloned, the clones lose what is not synced, nodes are opened on them, and each is asked what it still knows. The
 //! world itself does not notice.
 //!
-//! The weakness: only disks of nodes are counted, so a write that was acknowledged at `any` is not audited.
+//! The weakness: only copies of replicas are counted, so hints (which count at `any`) are not audited.
 
 use std::collections::BTreeMap;
 use std::format;
@@ -28,15 +28,15 @@ const EVERY: Duration = Duration::from_secs(4);
 pub struct Promise {
     pub key: Bytes,
     pub dot: Dot,
-    /// Disks that it is on, as the acknowledgement said.
-    pub acks: u8,
+    /// Disks of replicas that it is on, as the acknowledgement said.
+    pub disks: u8,
 }
 
 impl Promise {
-    fn broken(&self, now: Instant, disks: usize) -> String {
-        let Promise { key, dot, acks } = self;
+    fn broken(&self, now: Instant, left: usize) -> String {
+        let Promise { key, dot, disks } = self;
         format!(
-            "{dot} of {key:?} was promised to be on {acks} disks; a power failure at {now} leaves it on {disks}"
+            "{dot} of {key:?} was promised to be on {disks} disks; a power failure at {now} leaves it on {left}"
         )
     }
 }
@@ -76,7 +76,7 @@ impl Audit {
                 peeked.filter_map(Result::ok).collect()
             });
             let disks = copies.iter().filter(|copy| copy.clock().covers(promise.dot)).count();
-            if disks < usize::from(promise.acks) {
+            if disks < usize::from(promise.disks) {
                 self.findings.add(|| promise.broken(now, disks));
             }
         }

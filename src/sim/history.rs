@@ -70,7 +70,7 @@ impl From<Outcome> for End {
             Outcome::Found { values, context } => {
                 End::Found { values: values.into_iter().map(|found| found.value).collect(), context }
             }
-            Outcome::Written { dot, acks, context } => End::Written { dot, acks, context },
+            Outcome::Written { dot, acks, context, .. } => End::Written { dot, acks, context },
             Outcome::Rejected(why) => End::Rejected(Some(why)),
             Outcome::Unknown { .. } => End::Unknown,
         }

@@ -360,11 +360,11 @@ impl World {
 
     /// An acknowledgement leaves its node, whether or not its client still waits for it.
     fn note_promise(&mut self, client: u32, ordinal: u32, outcome: &Outcome) {
-        let Outcome::Written { dot, acks, .. } = outcome else { return };
+        let Outcome::Written { dot, durable, .. } = outcome else { return };
         let open = self.clients[client as usize].open.as_ref().filter(|open| open.ordinal == ordinal);
         if let Some(open) = open {
             let key = self.history[open.index].key.clone();
-            self.audit.promise(Promise { key, dot: *dot, acks: *acks });
+            self.audit.promise(Promise { key, dot: *dot, disks: *durable });
         }
     }
 

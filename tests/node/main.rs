@@ -2,6 +2,7 @@
 
 mod boot;
 mod hints;
+mod knobs;
 mod quorum;
 mod repair;
 mod siblings;

@@ -8,9 +8,10 @@ use kvsim::node::fact::Fact;
 use kvsim::node::message::Message;
 use kvsim::node::outbox::Halt;
 use kvsim::node::request::{Outcome, Rejection};
-use kvsim::quorum::tally::Level;
+use kvsim::quorum::need::Knob;
+use kvsim::quorum::tally::{Impossible, Level};
 
-use crate::table::{Table, at, get, put, put_with};
+use crate::table::{Table, at, get, is_unknown, put, put_with};
 
 #[test]
 fn a_write_is_acknowledged_only_when_w_disks_have_it() {
@@ -82,12 +83,13 @@ fn levels_change_how_many_must_answer() {
     assert!(acks(table.request(replicas[0], at(put("key", "b"), Level::Count(2)))) >= 2);
     let tag = table.ask(replicas[0], at(put("key", "c"), Level::All));
     table.advance(Duration::from_secs(3));
-    assert_eq!(table.replies[&tag], Outcome::Unknown { acks: 2, needed: 3 });
+    assert!(is_unknown(&table.replies[&tag], 2, 3));
     let impossible = table.request(replicas[0], at(put("key", "d"), Level::Count(4)));
-    let rejection = Rejection::Impossible { level: Level::Count(4), n: 3 };
+    let why = Impossible::MoreThanReplicas { asked: 4, n: 3 };
+    let rejection = Rejection::Impossible { knob: Knob::W, why };
     assert_eq!(impossible, Some(Outcome::Rejected(rejection)));
     let impossible = table.request(replicas[0], at(get("key"), Level::Any));
-    let rejection = Rejection::Impossible { level: Level::Any, n: 3 };
+    let rejection = Rejection::Impossible { knob: Knob::R, why: Impossible::ReadFromAny };
     assert_eq!(impossible, Some(Outcome::Rejected(rejection)));
 }
 
@@ -156,7 +158,7 @@ fn a_write_without_a_reachable_quorum_is_rejected_with_nothing_applied() {
     table.advance(Duration::from_secs(8));
     for node in [replicas[0], others[0]] {
         let outcome = table.put(node, "key", "value");
-        let rejection = Rejection::Unavailable { usable: 1, needed: 2 };
+        let rejection = Rejection::Unavailable { knob: Knob::W, usable: 1, needed: 2 };
         assert_eq!(outcome, Some(Outcome::Rejected(rejection)), "at n{node}");
     }
     assert!(table.peek(replicas[0], "key").is_empty());
@@ -196,6 +198,6 @@ fn a_failed_sync_halts_the_node_and_leaves_its_writes_unknown() {
     table.deliver();
     table.release_syncs(replicas[0], Err(DiskError::Io));
     assert_eq!(table.halts[&replicas[0]], Halt::Storage(DiskError::Io));
-    assert_eq!(table.replies[&tag], Outcome::Unknown { acks: 2, needed: 3 });
+    assert!(is_unknown(&table.replies[&tag], 2, 3));
     assert_eq!(table.request(replicas[0], get("key")), None, "a halted node does nothing");
 }

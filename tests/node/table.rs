@@ -16,6 +16,7 @@ use kvsim::node::outbox::{Halt, Outbox, Target};
 use kvsim::node::request::{Command, Options, Outcome, Request};
 use kvsim::node::step::{Node, OpenError};
 use kvsim::node::wire::Sender;
+use kvsim::quorum::need::Knob;
 use kvsim::quorum::tally::Level;
 use kvsim::sim::disk::{SimDisk, Unsynced};
 use kvsim::storage::Progress;
@@ -23,6 +24,7 @@ use kvsim::storage::SyncRequest;
 
 pub const CLUSTER: &str = "table";
 
+#[derive(Clone)]
 pub struct Table {
     pub now: Instant,
     pub nodes: BTreeMap<u64, Node>,
@@ -54,6 +56,11 @@ pub fn config(node: u64, nodes: u64) -> Config {
 impl Table {
     /// A table with `nodes` nodes that have formed a cluster.
     pub fn new(nodes: u64) -> Table {
+        Table::with(nodes, |_| {})
+    }
+
+    /// The same, with something else in the configuration of each node.
+    pub fn with(nodes: u64, tweak: impl Fn(&mut Config)) -> Table {
         let mut table = Table {
             now: Instant(1_000_000_000),
             nodes: BTreeMap::new(),
@@ -70,7 +77,9 @@ impl Table {
             next_tag: 0,
         };
         for node in 1..=nodes {
-            table.boot(config(node, nodes)).expect("a fresh node opens");
+            let mut config = config(node, nodes);
+            tweak(&mut config);
+            table.boot(config).expect("a fresh node opens");
         }
         table.advance(Duration::from_secs(4));
         assert!(table.nodes.values().all(|node| node.status().layout == 1), "the cluster has formed");
@@ -268,4 +277,10 @@ pub fn at(mut request: Request, level: Level) -> Request {
     request.options.r = Some(level);
     request.options.w = Some(level);
     request
+}
+
+/// Whether the write is told to be unknown for want of W.
+pub fn is_unknown(outcome: &Outcome, acknowledged: u8, wanted: u8) -> bool {
+    matches!(outcome, Outcome::Unknown { acks, needed, unmet: Knob::W, .. }
+        if (*acks, *needed) == (acknowledged, wanted))
 }

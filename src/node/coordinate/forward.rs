@@ -5,17 +5,20 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 
-use crate::base::id::{NodeId, OpId, Slot};
+use crate::base::id::{NodeId, OpId};
 use crate::base::time::Instant;
+use crate::node::consistency::{Consistency, Options};
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
 use crate::node::message::Message;
 use crate::node::outbox::Target;
-use crate::node::request::{Outcome, Rejection, Request};
+use crate::node::request::{Outcome, Request};
 use crate::node::step::Node;
+use crate::quorum::need::Knob;
 use crate::ring::placement::Placement;
 use crate::ring::preference;
+use crate::ring::token::slot_of;
 
 /// A write that another node coordinates.
 #[derive(Clone, Debug, Hash)]
@@ -24,12 +27,13 @@ pub struct ForwardOp {
     pub deadline: Instant,
     /// Who was asked; nobody else's answer counts.
     to: NodeId,
-    needed: u8,
+    needed: (Knob, u8),
 }
 
 impl ForwardOp {
     pub fn unknown(&self) -> Outcome {
-        Outcome::Unknown { acks: 0, needed: self.needed }
+        let (unmet, needed) = self.needed;
+        Outcome::Unknown { acks: 0, needed, unmet, dot: None }
     }
 }
 
@@ -65,21 +69,24 @@ impl Node {
         asker: Asker,
         hops: u8,
         placement: &Placement,
-        slot: Slot,
-        request: Request,
+        mut request: Request,
+        consistency: Consistency,
         env: &mut Env,
     ) {
-        let needed = match self.needed_to_write(&request) {
-            Ok(needed) => needed,
+        let slot = slot_of(&request.key);
+        let replicas = self.replicas_seen(placement, slot);
+        let demands = match self.write_demands(&replicas, &consistency) {
+            Ok(demands) => demands,
             Err(rejection) => return self.answer(asker, Outcome::Rejected(rejection), env),
         };
-        let usable = placement.replicas(slot).iter().filter(|&&node| self.usable(node)).count();
-        let order = preference::order(placement, slot, self.me(), |node| self.usable(node));
-        let Some(&to) = order.first().filter(|_| usable >= usize::from(needed)) else {
-            let rejection = Rejection::Unavailable { usable: usable as u8, needed };
-            return self.answer(asker, Outcome::Rejected(rejection), env);
-        };
-        let deadline = self.deadline(&request, env);
+        // A replica in this zone, if there is one: it is near, and the levels that count the client's own zone mean
+        // the same there.
+        let order = preference::order(placement, slot, self.me(), self.zone(), |node| self.usable(node));
+        let to = *order.first().expect("every slot has a replica");
+        let needed = demands.first().map(|demand| (demand.knob, demand.need.count()));
+        let needed = needed.expect("W is always a demand");
+        let deadline = env.now.mono + consistency.timeout;
+        request.options = Options::from(consistency);
         let op = self.open_op(|_| Op::Forward(ForwardOp { asker, deadline, to, needed }));
         env.out.facts.push(Fact::RequestForwarded);
         self.send(Target::Node(to), Message::Forward { op, hops: hops + 1, request: Box::new(request) }, env);

@@ -10,6 +10,7 @@ use crate::node::input::Env;
 use crate::node::message::Message;
 use crate::node::outbox::Target;
 use crate::node::step::Node;
+use crate::quorum::write::Ack;
 
 /// A hint on its way to its target.
 #[derive(Clone, Debug, Hash)]
@@ -41,18 +42,24 @@ impl Node {
             };
             let deadline = env.now.mono + self.config.request_timeout;
             let op = self.open_op(|_| Op::Handoff(HandoffOp { deadline, target, key: key.clone(), version }));
-            self.send(Target::Node(target), Message::Store { op, key, siblings }, env);
+            self.send(Target::Node(target), Message::Store { op, key, siblings, early: false }, env);
         }
     }
 
-    /// The target has it on its disk, or (`durable` false) refused it.
-    pub(in crate::node) fn handoff_stored(&mut self, id: OpId, from: NodeId, durable: bool, env: &mut Env) {
+    /// The target has it on its disk, or (`None`) refused it. In memory is not enough to forget a hint.
+    pub(in crate::node) fn handoff_stored(
+        &mut self,
+        id: OpId,
+        from: NodeId,
+        ack: Option<Ack>,
+        env: &mut Env,
+    ) {
         let Some(Op::Handoff(op)) = self.ops.get(&id) else { return };
-        if op.target != from {
+        if op.target != from || ack == Some(Ack::InMemory) {
             return;
         }
         let Some(Op::Handoff(op)) = self.close_op(id) else { return };
-        if !durable {
+        if ack.is_none() {
             return self.hints.failed(op.target, &op.key, op.version);
         }
         if self.hints.delivered(op.target, &op.key, op.version) {

@@ -3,6 +3,7 @@
 //! A read is coordinated by whichever node got it. A write is coordinated by a replica of its key, because only a
 //! replica numbers writes of that key; any other node forwards it.
 
+pub mod demand;
 pub mod forward;
 pub mod handoff;
 pub mod read;
@@ -13,6 +14,7 @@ use alloc::boxed::Box;
 use crate::base::id::{ClientTag, NodeId, OpId};
 use crate::base::limits::KEY_MAX;
 use crate::base::time::{Duration, Instant};
+use crate::node::consistency::{Consistency, TIMEOUT_MAX};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
 use crate::node::message::{Message, key_is_valid};
@@ -20,15 +22,14 @@ use crate::node::outbox::{Reply, Target};
 use crate::node::request::{Command, Outcome, Rejection, Request};
 use crate::node::step::Node;
 use crate::node::timer::Timer;
-use crate::quorum::tally::Level;
+use crate::quorum::need::Knob;
+use crate::quorum::tally::Impossible;
 use crate::ring::token::slot_of;
 
 /// Operations that a node has in progress, at most. Beyond that it refuses, early and clearly.
 const OPS_MAX: usize = 16_384;
 /// Forwards of one request, at most: more means that layouts differ in a circle.
 const HOPS_MAX: u8 = 2;
-/// The longest time that a request may ask for.
-const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// Whom the outcome is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +66,8 @@ impl Op {
 impl Node {
     /// Begins a request. It is answered exactly once, now or later.
     pub(super) fn begin(&mut self, asker: Asker, hops: u8, request: Request, env: &mut Env) {
-        if let Err(rejection) = self.admit(&request) {
+        let consistency = request.options.resolve(&self.config.consistency());
+        if let Err(rejection) = self.admit(&request, &consistency) {
             return self.answer(asker, Outcome::Rejected(rejection), env);
         }
         let Some(placement) = self.placement.clone() else {
@@ -73,61 +75,35 @@ impl Node {
         };
         let slot = slot_of(&request.key);
         match request.command {
-            Command::Get => self.coordinate_read(asker, &placement, slot, request, env),
+            Command::Get => self.coordinate_read(asker, &placement, slot, request, consistency, env),
             Command::Put { .. } | Command::Delete { .. } if placement.owns(self.me(), slot) => {
-                self.coordinate_write(asker, &placement, slot, request, env);
+                self.coordinate_write(asker, &placement, slot, request, consistency, env);
             }
             Command::Put { .. } | Command::Delete { .. } if hops < HOPS_MAX => {
-                self.forward(asker, hops, &placement, slot, request, env);
+                self.forward(asker, hops, &placement, request, consistency, env);
             }
             Command::Put { .. } | Command::Delete { .. } => {
-                let needed = self.needed_to_write(&request).unwrap_or(1);
-                let rejection = Rejection::Unavailable { usable: 0, needed };
+                let rejection = Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 };
                 self.answer(asker, Outcome::Rejected(rejection), env);
             }
         }
     }
 
-    /// Refuses what can be refused without looking at any data.
-    fn admit(&self, request: &Request) -> Result<(), Rejection> {
+    /// Refuses what can be refused without looking at any data or layout.
+    fn admit(&self, request: &Request, consistency: &Consistency) -> Result<(), Rejection> {
         if !key_is_valid(&request.key) {
             return Err(Rejection::KeyLength { max: KEY_MAX as u32 });
         }
-        match &request.command {
-            Command::Get => drop(self.needed_to_read(request)?),
-            Command::Put { value, .. } if value.len() > self.config.value_max as usize => {
-                return Err(Rejection::ValueLength { max: self.config.value_max });
-            }
-            Command::Put { .. } | Command::Delete { .. } => drop(self.needed_to_write(request)?),
+        if let Command::Put { value, .. } = &request.command
+            && value.len() > self.config.value_max as usize
+        {
+            return Err(Rejection::ValueLength { max: self.config.value_max });
+        }
+        if consistency.timeout == Duration::ZERO || consistency.timeout > TIMEOUT_MAX {
+            let why = Impossible::Timeout { max_ms: TIMEOUT_MAX.as_millis() };
+            return Err(Rejection::Impossible { knob: Knob::Timeout, why });
         }
         if self.ops.len() >= OPS_MAX { Err(Rejection::Overloaded) } else { Ok(()) }
-    }
-
-    /// The acknowledgements that this write needs.
-    fn needed_to_write(&self, request: &Request) -> Result<u8, Rejection> {
-        let (level, n) = (request.options.w.unwrap_or(self.config.w), self.n());
-        level.needed(n).map_err(|_| Rejection::Impossible { level, n })
-    }
-
-    /// The answers that this read needs.
-    fn needed_to_read(&self, request: &Request) -> Result<u8, Rejection> {
-        let (level, n) = (request.options.r.unwrap_or(self.config.r), self.n());
-        level.needed_to_read(n).map_err(|_| Rejection::Impossible { level, n })
-    }
-
-    /// Whether hints count for this write.
-    fn wants_any(&self, request: &Request) -> bool {
-        request.options.w.unwrap_or(self.config.w) == Level::Any
-    }
-
-    /// Replicas of a key: what the layout in force says, or will say while the cluster is forming.
-    fn n(&self) -> u8 {
-        self.placement.as_ref().map_or(self.config.n, |placement| placement.layout().n)
-    }
-
-    fn deadline(&self, request: &Request, env: &Env) -> Instant {
-        let timeout = request.options.timeout.unwrap_or(self.config.request_timeout);
-        env.now.mono + timeout.min(TIMEOUT_MAX)
     }
 
     /// Tells whoever asked.

@@ -11,6 +11,7 @@ use crate::base::id::{NodeId, OpId, Slot};
 use crate::base::time::Instant;
 use crate::causal::context;
 use crate::causal::siblings::Siblings;
+use crate::node::consistency::Consistency;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -29,7 +30,6 @@ pub struct ReadOp {
     pub deadline: Instant,
     key: Bytes,
     tally: ReadTally,
-    needed: u8,
     /// What each replica answered, to know whom to repair.
     answers: Vec<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
@@ -44,32 +44,28 @@ impl Node {
         placement: &Placement,
         slot: Slot,
         request: Request,
+        consistency: Consistency,
         env: &mut Env,
     ) {
-        let replicas = placement.replicas(slot);
-        let usable = replicas.iter().filter(|&&node| self.usable(node)).count();
-        let needed = match self.needed_to_read(&request) {
-            Ok(needed) if usable >= usize::from(needed) => needed,
-            Ok(needed) => {
-                let rejection = Rejection::Unavailable { usable: usable as u8, needed };
-                return self.answer(asker, Outcome::Rejected(rejection), env);
-            }
+        let replicas = self.replicas_seen(placement, slot);
+        let demands = match self.read_demands(&replicas, &consistency) {
+            Ok(demands) => demands,
             Err(rejection) => return self.answer(asker, Outcome::Rejected(rejection), env),
         };
-        let deadline = self.deadline(&request, env);
+        let deadline = env.now.mono + consistency.timeout;
+        let nodes = placement.replicas(slot);
         let id = self.open_op(|_| {
             Op::Read(ReadOp {
                 asker,
                 deadline,
                 key: request.key.clone(),
-                tally: ReadTally::new(replicas, needed),
-                needed,
-                answers: Vec::with_capacity(replicas.len()),
+                tally: ReadTally::new(replicas, demands),
+                answers: Vec::with_capacity(nodes.len()),
                 merged: Siblings::default(),
                 replied: false,
             })
         });
-        for &node in replicas {
+        for &node in nodes {
             if node == self.me() {
                 let own = self.load_for_read(&request.key, env);
                 self.read_answered(id, node, own, env);
@@ -152,7 +148,7 @@ impl Node {
                 // A failure here leaves the key as it is, for the Merkle exchange to find.
                 let _ = self.store.merge(&op.key, &siblings, env.disk);
             } else {
-                let message = Message::Store { op: NO_OP, key: op.key.clone(), siblings };
+                let message = Message::Store { op: NO_OP, key: op.key.clone(), siblings, early: false };
                 self.send(Target::Node(*node), message, env);
             }
         }
@@ -170,6 +166,7 @@ impl ReadOp {
     }
 
     fn timed_out(&self) -> Outcome {
-        Outcome::Rejected(Rejection::Timeout { answers: self.tally.answers(), needed: self.needed })
+        let short = self.tally.shortfall().expect("a read that is satisfied is answered at once");
+        Outcome::Rejected(Rejection::Timeout { knob: short.knob, answers: short.have, needed: short.needed })
     }
 }

@@ -12,6 +12,7 @@ use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
+use crate::node::consistency::Consistency;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -21,7 +22,7 @@ use crate::node::request::{Command, Outcome, Rejection, Request};
 use crate::node::step::{Node, Waiter};
 use crate::node::store::StoreError;
 use crate::quorum::tally::Decision;
-use crate::quorum::write::WriteTally;
+use crate::quorum::write::{Ack, WriteTally};
 use crate::ring::placement::Placement;
 use crate::ring::preference;
 
@@ -37,7 +38,6 @@ pub struct WriteOp {
     /// The token for the client: what it had seen, and this write.
     context: Bytes,
     tally: WriteTally,
-    needed: u8,
     sloppy: bool,
     pub replied: bool,
 }
@@ -45,11 +45,17 @@ pub struct WriteOp {
 impl WriteOp {
     /// What is known when the quorum has not been met.
     pub fn unknown(&self) -> Outcome {
-        Outcome::Unknown { acks: self.tally.acks(), needed: self.needed }
+        let (unmet, needed) = self.tally.unmet().expect("a write that is satisfied is answered at once");
+        Outcome::Unknown { acks: self.tally.acks(), needed, unmet, dot: Some(self.dot) }
     }
 
     fn written(&self) -> Outcome {
-        Outcome::Written { dot: self.dot, acks: self.tally.acks(), context: self.context.clone() }
+        Outcome::Written {
+            dot: self.dot,
+            acks: self.tally.acks(),
+            durable: self.tally.durable(),
+            context: self.context.clone(),
+        }
     }
 }
 
@@ -67,9 +73,10 @@ impl Node {
         placement: &Placement,
         slot: Slot,
         request: Request,
+        consistency: Consistency,
         env: &mut Env,
     ) {
-        match self.try_write(asker, placement, slot, request, env) {
+        match self.try_write(asker, placement, slot, request, consistency, env) {
             Ok(()) => {}
             Err(rejection) => self.answer(asker, Outcome::Rejected(rejection), env),
         }
@@ -81,17 +88,12 @@ impl Node {
         placement: &Placement,
         slot: Slot,
         request: Request,
+        consistency: Consistency,
         env: &mut Env,
     ) -> Result<(), Rejection> {
-        let needed = self.needed_to_write(&request)?;
-        let replicas = placement.replicas(slot);
-        assert!(replicas.contains(&self.me()), "only a replica numbers writes");
-        let (usable, unusable): (Vec<NodeId>, Vec<NodeId>) =
-            replicas.iter().partition(|&&node| self.usable(node));
-        if usable.len() < usize::from(needed) {
-            // Told at once, before anything is applied: better than a time-out and an unknown fate.
-            return Err(Rejection::Unavailable { usable: usable.len() as u8, needed });
-        }
+        let replicas = self.replicas_seen(placement, slot);
+        assert!(replicas.nodes().contains(&self.me()), "only a replica numbers writes");
+        let demands = self.write_demands(&replicas, &consistency)?;
 
         let before = self.store.load(&request.key, env.disk).map_err(|error| self.refuse(error, env))?;
         let numbered = self.number(&before, &request, env)?;
@@ -103,16 +105,18 @@ impl Node {
             env.out.facts.push(Fact::SiblingCreated);
         }
 
-        let sloppy = request.options.sloppy.unwrap_or(self.config.sloppy);
-        let mut tally = WriteTally::new(replicas, needed, self.wants_any(&request));
-        let stand_ins = if sloppy {
+        let counting = consistency.counting();
+        let mut tally = WriteTally::new(replicas, demands, counting);
+        let nodes = placement.replicas(slot);
+        let stand_ins = if consistency.sloppy {
+            let unusable: Vec<NodeId> = nodes.iter().copied().filter(|&node| !self.usable(node)).collect();
             preference::stand_ins(placement, slot, |node| self.usable(node), &unusable)
         } else {
             Vec::new()
         };
         stand_ins.iter().for_each(|&(node, intended)| tally.stand_in(node, intended));
         let siblings = Arc::new(numbered.siblings);
-        let deadline = self.deadline(&request, env);
+        let deadline = env.now.mono + consistency.timeout;
         let id = self.open_op(|_| {
             Op::Write(WriteOp {
                 asker,
@@ -122,20 +126,23 @@ impl Node {
                 dot: numbered.dot,
                 context: numbered.context,
                 tally,
-                needed,
-                sloppy,
+                sloppy: consistency.sloppy,
                 replied: false,
             })
         });
         self.wait_for(position, Waiter::Write(id));
         // Suspected replicas are sent to as well: suspicion may be wrong, and a frame costs little.
-        for &node in replicas.iter().filter(|&&node| node != self.me()) {
+        let early = counting.least == Ack::InMemory;
+        for &node in nodes.iter().filter(|&&node| node != self.me()) {
             let (key, siblings) = (request.key.clone(), siblings.clone());
-            self.send(Target::Node(node), Message::Store { op: id, key, siblings }, env);
+            self.send(Target::Node(node), Message::Store { op: id, key, siblings, early }, env);
         }
         for (node, target) in stand_ins {
             let (key, siblings) = (request.key.clone(), siblings.clone());
             self.send(Target::Node(node), Message::Hint { op: id, target, key, siblings }, env);
+        }
+        if early {
+            self.write_stored(id, self.me(), Some(Ack::InMemory), env);
         }
         Ok(())
     }
@@ -181,9 +188,12 @@ impl Node {
         }
     }
 
-    /// `node` has the write on its disk, or (`durable` false) refused it.
-    pub(in crate::node) fn write_stored(&mut self, id: OpId, node: NodeId, durable: bool, env: &mut Env) {
-        self.tally_write(id, env, |tally| if durable { tally.acked(node) } else { tally.failed(node) });
+    /// How far the write has come at `node`; `None`: it was refused.
+    pub(in crate::node) fn write_stored(&mut self, id: OpId, node: NodeId, ack: Option<Ack>, env: &mut Env) {
+        self.tally_write(id, env, |tally| match ack {
+            Some(ack) => tally.acked(node, ack),
+            None => tally.failed(node),
+        });
     }
 
     /// The stand-in `node` has stored its hint, or refused.
