@@ -35,6 +35,11 @@ nightly:
     for scenario in scenarios/*.toml; do cargo run --release -- sweep "$scenario" --seeds 1..1001 || exit 1; done
     PROPTEST_CASES=20000 cargo test --release
 
+# The storage engine against the fjall crate on real files, in alternation. Sizes of the manual's figures:
+# `just bench-storage 2000000 100` and `just bench-storage 1000000 1024`.
+bench-storage entries="200000" value="100" rounds="3":
+    cargo bench --bench storage -- {{entries}} {{value}} {{rounds}}
+
 # Accept changed snapshots after looking at them (needs cargo-insta).
 review:
     cargo insta review
