@@ -77,3 +77,10 @@
 //!
 //! A slot is one contiguous range, so building a Merkle tree or moving a slot is a scan. Every value begins with
 //! its format version, now 1.
+//!
+//! ## Looking at a folder
+//!
+//! `kvnode data verify DIR` checks every checksum from `current` down to the last block, and names damaged files,
+//! offsets and the keys that they make unknown; exit code 1 if there is damage. `kvnode data dump DIR` lists files,
+//! levels, sizes and key ranges. Both take `--json`, change nothing, and read damaged folders too; the node must not
+//! run.

@@ -8,5 +8,6 @@ mod driver;
 mod flips;
 mod full;
 mod history;
+mod inspect;
 mod model;
 mod scenario;

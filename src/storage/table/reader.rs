@@ -30,6 +30,12 @@ fn damaged(table: &TableMeta, part: Handle) -> ReadError {
     ReadError { file: table.file(), offset: part.offset }
 }
 
+/// Whether the filter is whole.
+pub fn check_filter(table: &TableMeta, pages: &mut Pages) -> Result<(), ReadError> {
+    let footer = pages.footer(table)?;
+    pages.fetch(table.file(), footer.filter).map(drop)
+}
+
 /// A data block, and the keys that can be in it.
 #[derive(Clone, Debug, Hash)]
 pub struct Span {
