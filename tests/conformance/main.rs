@@ -10,4 +10,5 @@ mod full;
 mod history;
 mod inspect;
 mod model;
+mod pitfalls;
 mod scenario;
