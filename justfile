@@ -42,6 +42,18 @@ nightly:
     cargo build --release
     for scenario in scenarios/*.toml; do cargo run --release -- sweep "$scenario" --seeds 1..1001 || exit 1; done
     PROPTEST_CASES=20000 cargo test --release
+    just nightly-storage
+
+# The storage engine: millions of random operations, crashes and restarts against a model, and every bit of every kind
+# of file.
+nightly-storage cases="30000":
+    KVSIM_MODEL_CASES={{cases}} cargo test --release --test conformance model
+    KVSIM_ALL_BITS=1 cargo test --release --test conformance flip
+
+# The storage engine against the fjall crate on real files, in alternation. Sizes of the manual's figures:
+# `just bench-storage 2000000 100` and `just bench-storage 1000000 1024`.
+bench-storage entries="200000" value="100" rounds="3":
+    cargo bench --bench storage -- {{entries}} {{value}} {{rounds}}
 
 # Accept changed snapshots after looking at them (needs cargo-insta).
 review:

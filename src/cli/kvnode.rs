@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::string::{String, ToString};
 use std::vec::Vec;
-use std::{eprintln, fs, io};
+use std::{eprintln, fs, io, println};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::problem;
 use crate::real::config::{self, NodeConfig, Overrides, Problem};
 use crate::real::dev::{self, Plan};
-use crate::real::{serve, signal};
+use crate::real::{data, serve, signal};
 
 /// Bad usage, or a bad configuration file.
 const BAD_INPUT: u8 = 2;
@@ -36,6 +36,9 @@ enum Command {
     Serve(Serve),
     /// Run a small cluster on this machine, to try things out.
     Dev(Dev),
+    /// Look at the data folder of a node that does not run. Changes nothing.
+    #[command(subcommand)]
+    Data(Data),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,24 @@ struct Dev {
     base_port: Option<u16>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Data {
+    /// Check every checksum. Exit code 1 if something is damaged.
+    Verify(Folder),
+    /// List files, levels, sizes and key ranges.
+    Dump(Folder),
+}
+
+#[derive(Debug, Args)]
+struct Folder {
+    /// The data folder.
+    #[arg(value_name = "DIR")]
+    path: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
 fn host(text: &str) -> Result<String, &'static str> {
     if config::is_host(text) { Ok(text.into()) } else { Err("a host and a port, such as node1:7379") }
 }
@@ -94,6 +115,8 @@ pub fn main() -> ExitCode {
             let Dev { nodes, data, base_port } = typed;
             finish(dev::run(&Plan { nodes, data, base_port }))
         }
+        Command::Data(Data::Verify(folder)) => look(&folder, true),
+        Command::Data(Data::Dump(folder)) => look(&folder, false),
     }
 }
 
@@ -110,6 +133,17 @@ fn serve(typed: Serve) -> ExitCode {
             eprintln!("{report}");
             ExitCode::from(BAD_INPUT)
         }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the report is what was asked for")]
+fn look(folder: &Folder, verify: bool) -> ExitCode {
+    match data::look(&folder.path, verify, folder.json) {
+        Ok(report) => {
+            println!("{}", report.text.trim_end());
+            if report.is_sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+        }
+        Err(error) => finish(Err(std::format!("{}: {error}", folder.path.display()))),
     }
 }
 

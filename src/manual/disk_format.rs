@@ -14,7 +14,7 @@
 //! | `reserve-0000000000` | nothing: space for the day when the disk is full | removed then, made again later |
 //!
 //! All integers are little-endian, except inside keys, where big-endian keeps them in order. Structured payloads
-//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 2, tables: 1), and every
+//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 2, tables: 2), and every
 //! byte is under a checksum that is bound to its file and offset.
 //!
 //! ## Identity
@@ -55,6 +55,7 @@
 //! of a data block in the index. A block that was never written, or written elsewhere, fails like a flipped bit.
 //!
 //! ```text
+//! part:  bytes | 0 u8, or LZ4 block | length of the bytes u32 | 1 u8 (data blocks, where it saves an eighth)
 //! block: entry … entry | restart offset u32 … | number of restarts u32
 //! entry: shared u16 | rest u16 | value length u32 (u32::MAX: deleted) | rest of the key | value
 //! ```
@@ -76,3 +77,10 @@
 //!
 //! A slot is one contiguous range, so building a Merkle tree or moving a slot is a scan. Every value begins with
 //! its format version, now 1.
+//!
+//! ## Looking at a folder
+//!
+//! `kvnode data verify DIR` checks every checksum from `current` down to the last block, and names damaged files,
+//! offsets and the keys that they make unknown; exit code 1 if there is damage. `kvnode data dump DIR` lists files,
+//! levels, sizes and key ranges. Both take `--json`, change nothing, and read damaged folders too; the node must not
+//! run.

@@ -19,6 +19,7 @@ pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod data;
 pub mod dev;
 pub mod disk;
 pub mod folder;

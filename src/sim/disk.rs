@@ -162,6 +162,19 @@ impl SimDisk {
         usize::try_from(free).unwrap_or(usize::MAX).min(wanted)
     }
 
+    /// A write that was meant for another place: `bytes` lie at `offset` of `file`, for readers and durably. What
+    /// reaches beyond the end is lost.
+    pub fn misdirect(&mut self, file: FileName, offset: u64, bytes: &[u8]) {
+        for (at, byte) in (offset..).zip(bytes) {
+            let mut there = [0u8];
+            if self.content(file).is_ok_and(|content| content.read_at(at, &mut there) == 1) {
+                let wrong = there[0] ^ byte;
+                let bits = (0..8u64).filter(|bit| wrong & (1 << bit) != 0);
+                bits.for_each(|bit| assert!(self.flip_bit(file, at * 8 + bit), "the byte is there"));
+            }
+        }
+    }
+
     /// Inverts one bit of what is readable and of what is durable. False if the file has no such bit.
     pub fn flip_bit(&mut self, file: FileName, bit: u64) -> bool {
         let Some(inode) = self.names.get(&file).and_then(|inode| self.inodes.get_mut(inode)) else {

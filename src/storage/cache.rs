@@ -2,10 +2,12 @@
 //! clears marks as it passes and evicts the first block without one. Same reads, same contents, on every
 //! machine.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::map::Map;
+use crate::storage::table::Footer;
 
 /// A block's place: the table's number and the block's offset. File numbers are never used twice, so blocks
 /// of removed tables are never found again, and the hand sweeps them out.
@@ -25,12 +27,20 @@ pub struct Cache {
     slots: Vec<Slot>,
     index: Map<Place, usize>,
     hand: usize,
+    footers: BTreeMap<u64, Footer>,
 }
 
 impl Cache {
     /// A cache of at most `capacity` bytes of blocks (its own bookkeeping comes on top).
     pub fn new(capacity: u64) -> Cache {
-        Cache { capacity, held: 0, slots: Vec::new(), index: Map::default(), hand: 0 }
+        Cache {
+            capacity,
+            held: 0,
+            slots: Vec::new(),
+            index: Map::default(),
+            hand: 0,
+            footers: BTreeMap::new(),
+        }
     }
 
     pub fn get(&mut self, place: Place) -> Option<Bytes> {
@@ -53,6 +63,19 @@ impl Cache {
         self.index.insert(place, self.slots.len());
         self.slots.push(Slot { place, block, marked: false });
         assert!(self.held <= self.capacity, "the cache keeps within its weight");
+    }
+
+    pub fn footer(&self, table: u64) -> Option<Footer> {
+        self.footers.get(&table).copied()
+    }
+
+    pub fn keep_footer(&mut self, table: u64, footer: Footer) {
+        self.footers.insert(table, footer);
+    }
+
+    /// The table is gone.
+    pub fn forget_footer(&mut self, table: u64) {
+        self.footers.remove(&table);
     }
 
     fn evict(&mut self) {

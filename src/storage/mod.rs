@@ -30,6 +30,7 @@ mod config;
 mod engine;
 mod error;
 mod frame;
+pub mod inspect;
 mod job;
 mod manifest;
 mod memtable;

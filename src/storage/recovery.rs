@@ -78,28 +78,9 @@ pub fn open(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
 fn attempt(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
     let files = disk.list()?;
     let mut numbers = Numbers::above(&files)?;
-    let contents = match manifest::read_current(disk)? {
-        Some(current) => {
-            let contents = manifest::read(current, disk)?;
-            numbers.next = numbers.next.max(contents.rest.next_file);
-            Some((current.manifest, contents))
-        }
-        None => {
-            check_is_new(&files, disk)?;
-            None
-        }
-    };
-    let mut live: BTreeSet<FileName> = BTreeSet::new();
-    let mut version = Version::default();
-    let mut replay = Replay::default();
-    if let Some((manifest, Contents { version: found, rest })) = &contents {
-        check_tables(found, disk)?;
-        replay.position = Position(rest.flushed);
-        live = replay.run(*manifest, rest.log_floor, &files, disk)?;
-        live.insert(FileName::new(FileKind::Manifest, *manifest));
-        live.extend(found.tables().map(|table| table.file()));
-        version = found.clone();
-    }
+    let Found { contents, replay, live } = read(&files, disk)?;
+    let mut version = contents.version;
+    numbers.next = numbers.next.max(contents.rest.next_file);
     let recovered = replay.position;
     if !replay.memtable.is_empty() {
         let table = flush(config, replay.memtable, recovered, numbers.take(), disk)?;
@@ -119,6 +100,44 @@ fn attempt(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
     remove_unused(&files, &version, disk)?;
     let recovery = Recovery { removed_orphans, ..replay.found };
     Ok(Opened { version, wal, manifest, next_file: numbers.next, recovery })
+}
+
+/// What a folder says, before anything is changed.
+struct Found {
+    contents: Contents,
+    replay: Replay,
+    /// The files that make up the store.
+    live: BTreeSet<FileName>,
+}
+
+fn read(files: &[FileName], disk: &mut dyn Disk) -> Result<Found, OpenError> {
+    let Some(current) = manifest::read_current(disk)? else {
+        check_is_new(files, disk)?;
+        let contents = Contents { version: Version::default(), rest: Edit::default() };
+        return Ok(Found { contents, replay: Replay::default(), live: BTreeSet::new() });
+    };
+    let contents = manifest::read(current, disk)?;
+    check_tables(&contents.version, disk)?;
+    let mut replay = Replay { position: Position(contents.rest.flushed), ..Replay::default() };
+    let mut live = replay.run(current.manifest, contents.rest.log_floor, files, disk)?;
+    live.insert(FileName::new(FileKind::Manifest, current.manifest));
+    live.extend(contents.version.tables().map(|table| table.file()));
+    Ok(Found { contents, replay, live })
+}
+
+/// What an open would find.
+pub struct Examined {
+    pub version: Version,
+    pub recovery: Recovery,
+}
+
+/// Reads what an open reads and changes nothing. `None` if there is no store yet.
+pub fn examine(disk: &mut dyn Disk) -> Result<Option<Examined>, OpenError> {
+    let files = disk.list()?;
+    Numbers::above(&files)?;
+    let Found { contents, replay, live } = read(&files, disk)?;
+    let recovery = replay.found;
+    Ok((!live.is_empty()).then_some(Examined { version: contents.version, recovery }))
 }
 
 /// Hands out file numbers above all that exist.

@@ -50,6 +50,7 @@ fn filled(left: Left) -> (SimDisk, History) {
 
 #[derive(Debug, Default)]
 struct Tally {
+    flips: usize,
     refused: usize,
     unread: usize,
     cut: usize,
@@ -58,6 +59,7 @@ struct Tally {
 
 /// Flips one bit and looks at everything.
 fn flip(disk: &SimDisk, history: &History, file: FileName, bit: u64, tally: &mut Tally) {
+    tally.flips += 1;
     let mut disk = disk.clone();
     assert!(disk.flip_bit(file, bit));
     let before = disk.list();
@@ -95,12 +97,20 @@ fn flip(disk: &SimDisk, history: &History, file: FileName, bit: u64, tally: &mut
     history.check_damaged(&mut store);
 }
 
+/// Flips `count` bits by chance; every one of the kind's files if `KVSIM_ALL_BITS` is set (the nightly sweep).
 fn flip_sample(left: Left, kind: FileKind, count: u64) -> Tally {
     let (mut disk, history) = filled(left);
     let mut rng = Stream::new(1, "test.flip", kind as u64);
     let files: Vec<FileName> =
         disk.list().expect("works").into_iter().filter(|file| file.kind == kind).collect();
     let mut tally = Tally::default();
+    if std::env::var_os("KVSIM_ALL_BITS").is_some() {
+        for file in files {
+            let bits = disk.len(file).expect("works") * 8;
+            (0..bits).for_each(|bit| flip(&disk, &history, file, bit, &mut tally));
+        }
+        return tally;
+    }
     for _ in 0..count {
         let file = *rng.pick(&files).expect("there are such files");
         let bits = disk.len(file).expect("works") * 8;
@@ -109,31 +119,36 @@ fn flip_sample(left: Left, kind: FileKind, count: u64) -> Tally {
     tally
 }
 
+/// A bit flips in a length, a sequence number or a type. fjall's checksum covers items but not the start marker, so a
+/// flipped sequence number goes unnoticed; a flipped type byte cuts half of the log off. Here every bit is covered.
 #[test]
-fn a_flip_in_the_log_of_a_closed_store_is_always_refused_or_harmless() {
+fn pitfall_3_a_flip_in_the_log_of_a_closed_store_is_always_refused_or_harmless() {
     let tally = flip_sample(Left::Closed, FileKind::Wal, 150);
     assert_eq!((tally.cut, tally.unread), (0, 0), "{tally:?}");
-    assert!(tally.refused > 100 && tally.harmless > 0, "{tally:?}");
+    assert!(tally.refused * 3 > tally.flips * 2 && tally.harmless > 0, "{tally:?}");
 }
 
 #[test]
 fn a_flip_in_the_log_of_a_crashed_store_is_refused_unless_it_looks_torn() {
     let tally = flip_sample(Left::Crashed, FileKind::Wal, 150);
     assert_eq!(tally.unread, 0, "{tally:?}");
-    assert!(tally.refused > 100 && tally.cut < 15 && tally.cut > 0, "{tally:?}");
+    assert!(
+        tally.refused * 3 > tally.flips * 2 && tally.cut * 10 < tally.flips && tally.cut > 0,
+        "{tally:?}"
+    );
 }
 
 #[test]
 fn a_flip_in_the_manifest_is_refused_unless_nothing_was_built_on_the_edit() {
     let tally = flip_sample(Left::Crashed, FileKind::Manifest, 150);
     assert_eq!((tally.cut, tally.unread), (0, 0), "{tally:?}");
-    assert!(tally.refused == 150, "{tally:?}");
+    assert!(tally.refused == tally.flips, "{tally:?}");
 }
 
 #[test]
 fn a_flip_in_a_snapshot_is_refused() {
     let tally = flip_sample(Left::Reopened, FileKind::Manifest, 100);
-    assert_eq!(tally.refused, 100, "{tally:?}");
+    assert_eq!(tally.refused, tally.flips, "{tally:?}");
 }
 
 #[test]
@@ -150,22 +165,25 @@ fn a_flip_in_an_edit_that_is_not_the_last_is_named() {
     }
 }
 
+/// A manifest that rots, or a `current` that lies about it. fjall stores a checksum in `current` and never looks at it.
 #[test]
-fn a_flip_in_current_is_refused() {
+fn pitfall_10_a_flip_in_current_is_refused() {
     let tally = flip_sample(Left::Crashed, FileKind::Current, 60);
-    assert_eq!(tally.refused, 60, "{tally:?}");
+    assert_eq!(tally.refused, tally.flips, "{tally:?}");
 }
 
 #[test]
 fn a_flip_in_a_table_costs_only_the_keys_it_hits() {
     let tally = flip_sample(Left::Crashed, FileKind::Table, 250);
     assert_eq!((tally.cut, tally.refused), (0, 0), "{tally:?}");
-    assert!(tally.unread > 200, "{tally:?}");
+    assert!(tally.unread * 4 > tally.flips * 3, "{tally:?}");
 }
 
-/// The whole truth about a log: which frames are provably synced.
+/// One bit flips in the middle of a log of synced writes. RocksDB opens without a word and drops everything behind it,
+/// 3,200 acknowledged records of 6,400. A frame after the damage promises that the place had been synced, so it is
+/// damage and no torn tail: the store refuses, names the place, and cuts nothing.
 #[test]
-fn damage_before_a_promise_is_named_and_damage_behind_the_last_is_cut_and_counted() {
+fn pitfall_2_damage_before_a_promise_is_named_and_damage_behind_the_last_is_cut_and_counted() {
     let mut store = Store::must_open(small(), SimDisk::new());
     let log = store.disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Wal);
     let log = log.expect("there");

@@ -8,5 +8,7 @@ mod driver;
 mod flips;
 mod full;
 mod history;
+mod inspect;
 mod model;
+mod pitfalls;
 mod scenario;

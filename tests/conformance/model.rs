@@ -148,8 +148,14 @@ impl World {
     }
 }
 
+/// A few hundred cases have some tens of thousands of operations. The nightly recipe runs millions.
+fn cases() -> u32 {
+    let asked = std::env::var("KVSIM_MODEL_CASES").ok();
+    asked.map_or(96, |cases| cases.parse().expect("KVSIM_MODEL_CASES is a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
     #[test]
     fn a_store_is_its_model_through_crashes_and_restarts(ops in proptest::collection::vec(op(), 1..250)) {

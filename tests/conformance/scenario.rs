@@ -38,7 +38,7 @@ fn what_is_written_is_read_through_flushes_compactions_and_restarts(mut maker: i
     let mut store = Store::must_open(small(), maker.make());
     let model = fill(&mut store);
     check(&mut store, &model);
-    assert!(store.files(FileKind::Table) > 2, "tables were written");
+    assert!(store.files(FileKind::Table) > 1, "tables were written");
     assert!(store.files(FileKind::Table) < 15, "and compacted");
     assert_eq!(store.files(FileKind::Wal), 1, "flushed logs were removed");
     assert_eq!(store.engine.durable(), Position(400));
@@ -181,8 +181,10 @@ fn one_sync_is_in_flight_and_the_next_covers_all_that_gathered() {
     assert_eq!(store.engine.poll_sync(), None);
 }
 
+/// The new log becomes durable before the old one, and the power fails: a hole in the middle of the writes (LevelDB
+/// issue 193).
 #[test]
-fn the_old_log_is_durable_before_anything_in_the_new_one() {
+fn pitfall_9_the_old_log_is_durable_before_anything_in_the_new_one() {
     let mut store = new_store();
     let old = store.disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Wal);
     let mut writes = 0;
@@ -264,8 +266,10 @@ fn writes_are_refused_when_the_flush_is_too_far_behind() {
     store.put("now", Some("it is taken"));
 }
 
+/// fsync fails once and then succeeds without having written anything: the kernel has marked the pages clean (Rebello
+/// et al. 2020). Whoever tries it again acknowledges what is not on the disk.
 #[test]
-fn after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served_twice() {
+fn pitfall_4_after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served_twice() {
     let mut store = new_store();
     store.put("safe", Some("1"));
     store.pump().expect("works");

@@ -68,17 +68,15 @@ impl Merge {
     /// The next entry, deletes included. After an error the walk is over.
     pub fn next(&mut self, pages: &mut Pages) -> Result<Option<Entry>, ReadError> {
         // Of equal keys `min_by` gives the first, which is the newest.
-        let heads = self.sources.iter().filter_map(Source::head);
-        let Some((key, value)) = heads.min_by(|a, b| a.0.cmp(&b.0)).cloned() else { return Ok(None) };
-        for source in &mut self.sources {
+        let heads = self.sources.iter().enumerate().filter_map(|(at, source)| Some((at, source.head()?)));
+        let Some((newest, (key, value))) = heads.min_by(|a, b| a.1.0.cmp(&b.1.0)) else { return Ok(None) };
+        let (key, value) = (key.clone(), value.clone());
+        for source in self.sources.iter_mut().skip(newest) {
             if source.head().is_some_and(|head| head.0 == key) {
                 source.advance(pages)?;
+                assert!(source.head().is_none_or(|head| head.0 > key), "keys come in rising order");
             }
         }
-        assert!(
-            self.sources.iter().filter_map(Source::head).all(|head| head.0 > key),
-            "keys come in rising order"
-        );
         Ok(Some((key, value)))
     }
 }

@@ -78,6 +78,9 @@ impl Engine {
                 self.compaction = None;
             }
             for file in pending.obsolete {
+                if file.kind == FileKind::Table {
+                    self.cache.forget_footer(file.number);
+                }
                 // If it fails the file is an orphan, which the next open removes.
                 let _ = disk.remove(file);
             }

@@ -47,6 +47,8 @@ pub struct Write {
     keep_deletes: bool,
     table_bytes: u64,
     block_bytes: u32,
+    /// Not level 0: what is flushed is soon compacted, and the flush is what writes wait for.
+    compress: bool,
     /// File numbers reserved for it and not used: `number < number_end`.
     number: u64,
     number_end: u64,
@@ -64,6 +66,7 @@ impl Write {
             keep_deletes: true,
             table_bytes: u64::MAX,
             block_bytes: config.block_bytes,
+            compress: false,
             number,
             number_end: number + 1,
             newest,
@@ -86,6 +89,7 @@ impl Write {
             keep_deletes: !choice.is_last,
             table_bytes: config.table_bytes,
             block_bytes: config.block_bytes,
+            compress: true,
             number: numbers.start,
             number_end: numbers.end,
             newest: Position(newest),
@@ -105,6 +109,7 @@ impl Write {
             keep_deletes: true,
             table_bytes: if repair.is_level0 { u64::MAX } else { config.table_bytes },
             block_bytes: config.block_bytes,
+            compress: !repair.is_level0,
             number: numbers.start,
             number_end: numbers.end,
             newest: Position(repair.newest),
@@ -185,7 +190,7 @@ impl Write {
                     self.number < self.number_end,
                     "a table is ended only if there is a number for the next"
                 );
-                self.writer = Some(Writer::new(self.number, self.block_bytes));
+                self.writer = Some(Writer::new(self.number, self.block_bytes, self.compress));
                 self.number += 1;
             }
             let writer = self.writer.as_mut().expect("just made");

@@ -12,6 +12,7 @@
 
 pub mod block;
 pub mod filter;
+mod pack;
 pub mod reader;
 pub mod writer;
 
@@ -19,14 +20,15 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::checksum::checksum;
-use crate::base::codec::{Decode, Encode};
+use crate::base::codec::{self, Decode, Encode, Malformed};
 use crate::disk::{Disk, FileKind, FileName};
 use crate::storage::cache::Cache;
 use crate::storage::error::ReadError;
 use crate::storage::frame::context;
 
 /// The version of everything in a table file. Stored in its footer.
-pub const TABLE_VERSION: u16 = 1;
+/// 2: every part says whether it is compressed.
+pub const TABLE_VERSION: u16 = 2;
 /// No block, filter or index is longer, in bytes: a longer handle is damage.
 const BLOCK_MAX: u32 = 64 << 20;
 
@@ -117,9 +119,6 @@ impl Pages<'_> {
         if let Some(block) = self.cache.as_deref_mut().and_then(|cache| cache.get(place)) {
             return Ok(block);
         }
-        if handle.len > BLOCK_MAX {
-            return Err(ReadError { file, offset: handle.offset });
-        }
         let block = self.read(file, handle).or_else(|_first| self.read(file, handle))?;
         if let Some(cache) = self.cache.as_deref_mut() {
             cache.insert(place, block.clone());
@@ -129,12 +128,37 @@ impl Pages<'_> {
 
     fn read(&mut self, file: FileName, handle: Handle) -> Result<Bytes, ReadError> {
         let damaged = ReadError { file, offset: handle.offset };
+        if handle.len > BLOCK_MAX {
+            return Err(damaged);
+        }
         let mut buffer: Vec<u8> = alloc::vec![0u8; handle.len as usize];
         let read = self.disk.read_at(file, handle.offset, &mut buffer).map_err(|_| damaged)?;
         self.read += read as u64;
         let is_whole =
             read == buffer.len() && checksum(context(file, handle.offset), &buffer) == handle.checksum;
-        if is_whole { Ok(Bytes::from(buffer)) } else { Err(damaged) }
+        if !is_whole {
+            return Err(damaged);
+        }
+        pack::unpack(buffer).map(Bytes::from).map_err(|Malformed| damaged)
+    }
+
+    /// The footer of a table. Those that were read once are kept, outside of the cache's weight: they are small, and
+    /// every look-up begins with one.
+    pub fn footer(&mut self, table: &TableMeta) -> Result<Footer, ReadError> {
+        if let Some(footer) = self.cache.as_deref().and_then(|cache| cache.footer(table.number)) {
+            return Ok(footer);
+        }
+        let damaged = ReadError { file: table.file(), offset: table.footer.offset };
+        let bytes =
+            self.read(table.file(), table.footer).or_else(|_first| self.read(table.file(), table.footer))?;
+        let footer: Footer = codec::decode(&bytes).map_err(|Malformed| damaged)?;
+        if footer.version != TABLE_VERSION {
+            return Err(damaged);
+        }
+        if let Some(cache) = self.cache.as_deref_mut() {
+            cache.keep_footer(table.number, footer);
+        }
+        Ok(footer)
     }
 
     /// The filter behind a handle, or an empty one, which forbids nothing, in place of a damaged one: it costs

@@ -8,14 +8,14 @@ use crate::base::codec::{self, Malformed};
 use crate::storage::cache::Place;
 use crate::storage::error::ReadError;
 use crate::storage::memtable::Entry;
-use crate::storage::table::{Footer, Handle, KeyRange, Pages, TABLE_VERSION, TableMeta, block, filter};
+use crate::storage::table::{Footer, Handle, KeyRange, Pages, TableMeta, block, filter};
 
 /// What the table knows of the key: nothing (`None`), that it was deleted (`Some(None)`), or its value.
 pub fn get(table: &TableMeta, key: &[u8], pages: &mut Pages) -> Result<Option<Option<Bytes>>, ReadError> {
     if !table.overlaps(key, key) {
         return Ok(None);
     }
-    let footer = footer(table, pages)?;
+    let footer = pages.footer(table)?;
     let bits = pages.fetch_filter(table.file(), footer.filter);
     if !filter::may_contain(&bits, filter::hash(key)) {
         return Ok(None);
@@ -26,14 +26,14 @@ pub fn get(table: &TableMeta, key: &[u8], pages: &mut Pages) -> Result<Option<Op
     Ok(found.map(|block| block.value().map(Bytes::new)))
 }
 
-fn footer(table: &TableMeta, pages: &mut Pages) -> Result<Footer, ReadError> {
-    let bytes = pages.fetch(table.file(), table.footer)?;
-    let footer: Footer = codec::decode(&bytes).map_err(|Malformed| damaged(table, table.footer))?;
-    if footer.version == TABLE_VERSION { Ok(footer) } else { Err(damaged(table, table.footer)) }
-}
-
 fn damaged(table: &TableMeta, part: Handle) -> ReadError {
     ReadError { file: table.file(), offset: part.offset }
+}
+
+/// Whether the filter is whole.
+pub fn check_filter(table: &TableMeta, pages: &mut Pages) -> Result<(), ReadError> {
+    let footer = pages.footer(table)?;
+    pages.fetch(table.file(), footer.filter).map(drop)
 }
 
 /// A data block, and the keys that can be in it.
@@ -45,7 +45,7 @@ pub struct Span {
 
 /// The data blocks of a table, in key order.
 pub fn blocks(table: &TableMeta, pages: &mut Pages) -> Result<Vec<Span>, ReadError> {
-    let footer = footer(table, pages)?;
+    let footer = pages.footer(table)?;
     let bad_index = damaged(table, footer.index);
     let bytes = pages.fetch(table.file(), footer.index)?;
     let mut index = block::Cursor::new(bytes).map_err(|Malformed| bad_index)?;
@@ -194,7 +194,7 @@ impl Run {
     }
 
     fn open(&self, table: &TableMeta, from: &[u8], pages: &mut Pages) -> Result<Cursor, ReadError> {
-        let footer = footer(table, pages)?;
+        let footer = pages.footer(table)?;
         let mut cursor = Cursor::open(table, &footer, pages)?;
         let of_table = self.skipped.iter().filter(|(number, _)| *number == table.number);
         cursor.skipped.extend(of_table.map(|(_, offset)| *offset));

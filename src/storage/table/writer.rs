@@ -7,7 +7,7 @@ use crate::base::checksum::checksum;
 use crate::base::codec;
 use crate::disk::{Disk, DiskError, FileKind, FileName};
 use crate::storage::frame::context;
-use crate::storage::table::{BLOCK_MAX, Footer, Handle, TABLE_VERSION, TableMeta, block, filter};
+use crate::storage::table::{BLOCK_MAX, Footer, Handle, TABLE_VERSION, TableMeta, block, filter, pack};
 
 #[derive(Clone, Debug, Hash)]
 pub struct Writer {
@@ -15,6 +15,7 @@ pub struct Writer {
     /// Bytes written so far.
     len: u64,
     block_bytes: u32,
+    compress: bool,
     block: block::Builder,
     index: block::Builder,
     hashes: Vec<u64>,
@@ -23,12 +24,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A table in a file that does not exist yet, cut into blocks of about `block_bytes`.
-    pub fn new(number: u64, block_bytes: u32) -> Writer {
+    /// A table in a file that does not exist yet, cut into blocks of about `block_bytes`, compressed
+    /// if they are worth it and `compress` is set.
+    pub fn new(number: u64, block_bytes: u32, compress: bool) -> Writer {
         Writer {
             file: FileName::new(FileKind::Table, number),
             len: 0,
             block_bytes,
+            compress,
             block: block::Builder::default(),
             index: block::Builder::default(),
             hashes: Vec::new(),
@@ -61,19 +64,20 @@ impl Writer {
         assert!(!self.block.is_empty(), "a block has entries");
         let last_key = self.block.last_key().to_vec();
         let bytes = self.block.finish();
-        let handle = self.write(&bytes, disk)?;
+        let handle = self.write(bytes, self.compress, disk)?;
         self.index.push(&last_key, Some(&codec::encode(&handle)));
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8], disk: &mut dyn Disk) -> Result<Handle, DiskError> {
+    fn write(&mut self, bytes: Vec<u8>, compress: bool, disk: &mut dyn Disk) -> Result<Handle, DiskError> {
+        let bytes = pack::pack(bytes, compress);
         assert!(bytes.len() <= BLOCK_MAX as usize, "tables are cut long before a part gets so large");
-        let offset = disk.append(self.file, bytes)?;
+        let offset = disk.append(self.file, &bytes)?;
         if offset != self.len {
             return Err(DiskError::Io);
         }
         self.len += bytes.len() as u64;
-        let checksum = checksum(context(self.file, offset), bytes);
+        let checksum = checksum(context(self.file, offset), &bytes);
         Ok(Handle { offset, len: bytes.len() as u32, checksum })
     }
 
@@ -85,11 +89,11 @@ impl Writer {
         }
         let last = Bytes::new(self.index.last_key());
         assert!(first <= last, "keys came in rising order");
-        let filter = self.write(&filter::build(&self.hashes), disk)?;
+        let filter = self.write(filter::build(&self.hashes), false, disk)?;
         let index = self.index.finish();
-        let index = self.write(&index, disk)?;
+        let index = self.write(index, false, disk)?;
         let footer = codec::encode(&Footer { version: TABLE_VERSION, filter, index });
-        let footer = self.write(&footer, disk)?;
+        let footer = self.write(footer, false, disk)?;
         let entries = self.hashes.len() as u64;
         let deletes = self.deletes;
         Ok(TableMeta { number: self.file.number, footer, first, last, newest, entries, deletes })

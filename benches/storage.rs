@@ -1,0 +1,360 @@
+//! The storage engine against the `fjall` crate: real files, one process, in alternation. Prints for each row the
+//! rates of both (medians of the rounds) and their ratio with its spread. What happens on a machine between two
+//! runs is larger than most differences, so only ratios of neighbouring runs mean anything.
+//!
+//! ```text
+//! cargo bench --bench storage -- [entries] [value bytes] [rounds] [folder]
+//! ```
+//!
+//! The defaults (200,000 × 100 B, 3 rounds) take about a minute. The sizes of the manual's figures:
+//! `2000000 100` and `1000000 1024`. Both engines get a cache of 64 MiB and defaults for all else, and one thread
+//! that writes and reads, beside their own background threads. Values are compressible by half.
+
+#![allow(clippy::print_stdout, reason = "a bench prints what it found")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use kvsim::base::bytes::Bytes;
+use kvsim::base::checksum::mix;
+use kvsim::real::disk::RealDisk;
+use kvsim::real::inbox::{self, Event, Outlet};
+use kvsim::real::{jobs, sync};
+use kvsim::storage::{Config, Engine, Job, JobId, SyncRequest, WriteError};
+
+const CACHE: u64 = 64 << 20;
+
+type Key = [u8; 16];
+
+type Open = fn(&Path) -> Box<dyn Store>;
+
+/// What is measured.
+trait Store {
+    fn put(&mut self, key: &Key, value: &[u8]);
+    /// All that was put so far is durable.
+    fn sync(&mut self);
+    fn get(&mut self, key: &Key) -> Option<usize>;
+    /// At most `limit` entries from `from` on; the answer is their number.
+    fn scan(&mut self, from: &[u8], limit: usize) -> usize;
+    /// Everything is in tables, and nothing is left to do in the background.
+    fn settle(&mut self);
+}
+
+struct Ours {
+    engine: Engine,
+    disk: RealDisk,
+    outlet: Outlet,
+    syncs: Sender<SyncRequest>,
+    jobs: Sender<(JobId, Job)>,
+    puts: u64,
+    owed: Duration,
+}
+
+impl Ours {
+    fn open(path: &Path) -> Ours {
+        // The threads of the engine before this one may hold the folder for a moment longer.
+        let mut disk = loop {
+            match RealDisk::open(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => std::thread::yield_now(),
+                disk => break disk.expect("a folder of the bench"),
+            }
+        };
+        let config = Config { cache_bytes: CACHE, ..Config::default() };
+        let (engine, _) = Engine::open(config, &mut disk).expect("it opens");
+        let (inbox, outlet) = inbox::new();
+        let jobs = jobs::spawn(&disk, &inbox).expect("threads");
+        let syncs = sync::spawn(disk.clone(), inbox).expect("a thread");
+        Ours { engine, disk, outlet, syncs, jobs, puts: 0, owed: Duration::ZERO }
+    }
+
+    /// Hands work out and takes results, waiting for the first at most `wait`.
+    fn pump(&mut self, wait: Duration) {
+        while let Some(request) = self.engine.poll_sync() {
+            self.syncs.send(request).expect("the thread runs");
+        }
+        while let Some(job) = self.engine.poll_job() {
+            self.jobs.send(job).expect("the threads run");
+        }
+        let mut wait = Some(wait);
+        while let Some(event) = self.outlet.take(wait) {
+            match event {
+                Event::Synced { ticket, result } => self.engine.synced(ticket, result, &mut self.disk),
+                Event::JobDone { id, result } => self.engine.job_done(id, result, &mut self.disk),
+                other => panic!("{other:?}"),
+            }
+            .expect("the disk works");
+            wait = Some(Duration::ZERO);
+        }
+    }
+}
+
+impl Store for Ours {
+    fn put(&mut self, key: &Key, value: &[u8]) {
+        self.owed += Duration::from_nanos(self.engine.delay().as_nanos());
+        if self.owed > Duration::from_millis(1) {
+            let owed = std::mem::take(&mut self.owed);
+            self.pump(owed);
+        }
+        while let Err(error) = self.engine.put(key, Some(value), &mut self.disk) {
+            assert_eq!(error, WriteError::Overloaded);
+            self.pump(Duration::from_millis(1));
+        }
+        self.puts += 1;
+        if self.puts.is_multiple_of(4096) {
+            self.pump(Duration::ZERO);
+        }
+    }
+
+    fn sync(&mut self) {
+        // Waiting for one's own sync, one does it oneself, as the other engine does.
+        while self.engine.durable() < self.engine.appended() {
+            match self.engine.poll_sync() {
+                Some(request) => {
+                    let result = kvsim::disk::Disk::sync(&mut self.disk, request.target);
+                    self.engine.synced(request.ticket, result, &mut self.disk).expect("the disk works");
+                }
+                None => self.pump(Duration::from_secs(10)),
+            }
+        }
+    }
+
+    fn get(&mut self, key: &Key) -> Option<usize> {
+        self.engine.get(key, &mut self.disk).expect("it reads").map(|value| value.len())
+    }
+
+    fn scan(&mut self, from: &[u8], limit: usize) -> usize {
+        let (mut from, mut count) = (from.to_vec(), 0);
+        while count < limit {
+            let batch = (limit - count).min(4096);
+            let found: Vec<(Bytes, Bytes)> =
+                self.engine.scan(&from, &[0xff; 17], batch, &mut self.disk).expect("it reads");
+            count += found.len();
+            match found.last() {
+                Some((last, _)) if found.len() == batch => from = [last, &[0][..]].concat(),
+                _ => break,
+            }
+        }
+        count
+    }
+
+    fn settle(&mut self) {
+        self.sync();
+        let mut quiet = 0;
+        while quiet < 4 {
+            let files = |path: &mut RealDisk| kvsim::disk::Disk::list(path).expect("it lists");
+            let before = files(&mut self.disk);
+            self.pump(Duration::from_millis(50));
+            quiet = if files(&mut self.disk) == before { quiet + 1 } else { 0 };
+        }
+    }
+}
+
+struct Fjall {
+    db: Database,
+    keys: Keyspace,
+}
+
+impl Fjall {
+    fn open(path: &Path) -> Fjall {
+        let db = Database::builder(path).cache_size(CACHE).open().expect("it opens");
+        let keys = db.keyspace("bench", KeyspaceCreateOptions::default).expect("it opens");
+        Fjall { db, keys }
+    }
+}
+
+impl Store for Fjall {
+    fn put(&mut self, key: &Key, value: &[u8]) {
+        self.keys.insert(key, value).expect("it writes");
+    }
+
+    fn sync(&mut self) {
+        self.db.persist(PersistMode::SyncData).expect("it syncs");
+    }
+
+    fn get(&mut self, key: &Key) -> Option<usize> {
+        self.keys.get(key).expect("it reads").map(|value| value.len())
+    }
+
+    fn scan(&mut self, from: &[u8], limit: usize) -> usize {
+        let found = self.keys.range(from.to_vec()..).take(limit);
+        found
+            .map(|guard| guard.into_inner().expect("it reads"))
+            .map(|(key, _)| usize::from(key.len() == 16))
+            .sum()
+    }
+
+    fn settle(&mut self) {
+        self.keys.rotate_memtable_and_wait().expect("it flushes");
+        let mut quiet = 0;
+        while quiet < 4 {
+            std::thread::sleep(Duration::from_millis(50));
+            let busy = self.db.active_compactions() > 0 || self.db.outstanding_flushes() > 0;
+            quiet = if busy { 0 } else { quiet + 1 };
+        }
+    }
+}
+
+/// Keys spread over the whole key space, a bijection of `n`; `seq` keeps them in order.
+fn key(n: u64, seq: bool) -> Key {
+    let mut key = *b"00000000benchkey";
+    key[..8].copy_from_slice(&(if seq { n } else { mix(0, n) }).to_be_bytes());
+    key
+}
+
+fn value(n: u64, len: usize) -> Vec<u8> {
+    let random = (0..(len as u64 / 2).div_ceil(8)).flat_map(|word| mix(n, word).to_le_bytes());
+    let mut value: Vec<u8> = random.take(len / 2).collect();
+    value.resize(len, b'v');
+    value
+}
+
+/// Rates in operations per second, or plain figures, by row.
+type Figures = BTreeMap<&'static str, f64>;
+
+struct Bench {
+    entries: u64,
+    value_len: usize,
+    figures: Figures,
+}
+
+impl Bench {
+    fn rate(&mut self, row: &'static str, count: u64, mut each: impl FnMut(u64)) {
+        let start = Instant::now();
+        (0..count).for_each(&mut each);
+        self.figures.insert(row, count as f64 / start.elapsed().as_secs_f64());
+    }
+
+    fn fill(&mut self, row: &'static str, salt: u64, seq: bool, store: &mut dyn Store) {
+        let mut longest = Duration::ZERO;
+        let values: Vec<Vec<u8>> = (0..4096).map(|n| value(n + salt, self.value_len)).collect();
+        self.rate(row, self.entries, |n| {
+            let put = Instant::now();
+            store.put(&key(n, seq), &values[(n % 4096) as usize]);
+            longest = longest.max(put.elapsed());
+        });
+        if row == "overwrite" {
+            self.figures.insert("longest put, ms", longest.as_secs_f64() * 1e3);
+        }
+        store.settle();
+    }
+
+    fn run(&mut self, path: &Path, open: Open) {
+        let value_len = self.value_len;
+        // Peak memory counts from here.
+        let _unsupported = std::fs::write("/proc/self/clear_refs", "5");
+        let folder = |name: &str| path.join(name);
+        self.fill("fill sequential", 0, true, &mut *open(&folder("seq")));
+        {
+            let mut store = open(&folder("sync"));
+            let small = value(1, value_len);
+            self.rate("one sync per put", 300, |n| {
+                store.put(&key(n, false), &small);
+                store.sync();
+            });
+            self.rate("synced groups of 64", 300, |n| {
+                (0..64).for_each(|m| store.put(&key(n * 64 + m, false), &small));
+                store.sync();
+            });
+        }
+        let mut store = open(&folder("random"));
+        self.fill("fill random", 0, false, &mut *store);
+        self.fill("overwrite", 1000, false, &mut *store);
+        self.figures.insert("disk after overwrite, MB", disk_bytes(&folder("random")) as f64 / 1e6);
+        drop(store);
+
+        let mut store = open(&folder("random"));
+        let (entries, reads) = (self.entries, self.entries.min(500_000));
+        let pick = |n: u64| mix(7, n) % entries;
+        self.rate("get, first time", reads, |n| {
+            assert_eq!(store.get(&key(pick(n), false)), Some(value_len));
+        });
+        let cached = |n: u64| mix(9, n) % entries.min(1000);
+        (0..1000).for_each(|n| assert!(store.get(&key(cached(n), false)).is_some()));
+        self.rate("get, cached", reads, |n| {
+            assert_eq!(store.get(&key(cached(n), false)), Some(value_len));
+        });
+        self.rate("get, missing", reads, |n| assert_eq!(store.get(&key(pick(n) + (1 << 40), false)), None));
+        self.rate("seek and 100 next", reads / 100, |n| {
+            assert!(store.scan(&key(pick(n), false), 100) > 0);
+        });
+        let start = Instant::now();
+        let found = store.scan(&[], usize::MAX);
+        assert_eq!(found as u64, entries);
+        self.figures.insert("full scan, entries", found as f64 / start.elapsed().as_secs_f64());
+        self.figures.insert("peak memory, MB", peak_memory() as f64 / 1e6);
+    }
+}
+
+fn disk_bytes(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).expect("a folder").filter_map(Result::ok);
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        // The reserve is not data, and a preallocated journal is not written.
+        Ok(metadata) if !entry.file_name().to_string_lossy().starts_with("reserve") => {
+            use std::os::unix::fs::MetadataExt;
+            metadata.blocks() * 512
+        }
+        _ => 0,
+    });
+    bytes.sum()
+}
+
+/// The peak resident memory of this process, in bytes; zero where it is not known.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    // `cargo bench` passes options of its own, such as `--bench`.
+    let typed: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let number = |at: usize, default: u64| match typed.get(at) {
+        Some(text) => text.parse().expect("[entries] [value bytes] [rounds] [folder]"),
+        None => default,
+    };
+    let (entries, value_len, rounds) = (number(0, 200_000), number(1, 100) as usize, number(2, 3));
+    let folder = typed.get(3).map_or_else(std::env::temp_dir, PathBuf::from);
+    let path = folder.join(format!("kvsim-bench-{}", std::process::id()));
+    let engines: [(&str, Open); 2] =
+        [("ours", |path| Box::new(Ours::open(path))), ("fjall", |path| Box::new(Fjall::open(path)))];
+    let mut results: Vec<[Figures; 2]> = Vec::new();
+    for round in 0..rounds {
+        let measure = |(name, open): (&str, Open)| {
+            let path = path.join(name);
+            std::fs::create_dir_all(&path).expect("a folder for the bench");
+            let mut bench = Bench { entries, value_len, figures: Figures::new() };
+            bench.run(&path, open);
+            std::fs::remove_dir_all(&path).expect("the bench's own folder");
+            bench.figures
+        };
+        // What the first leaves in the kernel's queues hits the second, so they take turns.
+        let figures = if round.is_multiple_of(2) {
+            engines.map(measure)
+        } else {
+            let second = measure(engines[1]);
+            [measure(engines[0]), second]
+        };
+        eprintln!("round {} of {rounds} done", round + 1);
+        results.push(figures);
+    }
+    let _gone = std::fs::remove_dir(&path);
+    println!("{entries} x {value_len} B, {rounds} rounds; rates in operations per second");
+    println!("{:26} {:>12} {:>12} {:>7}   of the rounds", "", engines[0].0, engines[1].0, "ratio");
+    for row in results[0][0].keys() {
+        let of = |engine: usize| median(results.iter().map(|round| round[engine][row]).collect());
+        let mut ratios: Vec<f64> = results.iter().map(|round| round[0][row] / round[1][row]).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
+        println!("{row:26} {:12.1} {:12.1} {:7.2}   {low:.2} to {high:.2}", of(0), of(1), median(ratios));
+    }
+}
