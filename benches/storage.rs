@@ -1,14 +1,14 @@
-//! The storage engine against the `fjall` crate: real files, one process, in alternation. Prints for each row the
-//! rates of both (medians of the rounds) and their ratio with its spread. What happens on a machine between two
-//! runs is larger than most differences, so only ratios of neighbouring runs mean anything.
+//! The storage engine against the `fjall` crate: real files, in alternation, each in a process of its own. Prints
+//! for each row the rates of both (medians of the rounds) and their ratio with its spread. What happens on a
+//! machine between two runs is larger than most differences, so only ratios of neighbouring runs mean anything.
 //!
 //! ```text
 //! cargo bench --bench storage -- [entries] [value bytes] [rounds] [folder]
 //! ```
 //!
-//! The defaults (200,000 × 100 B, 3 rounds) take about a minute. The sizes of the manual's figures:
-//! `2000000 100` and `1000000 1024`. Both engines get a cache of 64 MiB and defaults for all else, and one thread
-//! that writes and reads, beside their own background threads. Values are compressible by half.
+//! The defaults (200,000 × 100 B, 3 rounds) take about a minute. Both engines get a cache of 64 MiB and defaults
+//! for all else, and one thread that writes and reads, beside their own background threads. Values are
+//! compressible by half.
 
 #![allow(clippy::print_stdout, reason = "a bench prints what it found")]
 
@@ -212,7 +212,7 @@ fn value(n: u64, len: usize) -> Vec<u8> {
 }
 
 /// Rates in operations per second, or plain figures, by row.
-type Figures = BTreeMap<&'static str, f64>;
+type Figures = BTreeMap<String, f64>;
 
 struct Bench {
     entries: u64,
@@ -224,7 +224,7 @@ impl Bench {
     fn rate(&mut self, row: &'static str, count: u64, mut each: impl FnMut(u64)) {
         let start = Instant::now();
         (0..count).for_each(&mut each);
-        self.figures.insert(row, count as f64 / start.elapsed().as_secs_f64());
+        self.figures.insert(row.into(), count as f64 / start.elapsed().as_secs_f64());
     }
 
     fn fill(&mut self, row: &'static str, salt: u64, seq: bool, store: &mut dyn Store) {
@@ -236,15 +236,13 @@ impl Bench {
             longest = longest.max(put.elapsed());
         });
         if row == "overwrite" {
-            self.figures.insert("longest put, ms", longest.as_secs_f64() * 1e3);
+            self.figures.insert("longest put, ms".into(), longest.as_secs_f64() * 1e3);
         }
         store.settle();
     }
 
     fn run(&mut self, path: &Path, open: Open) {
         let value_len = self.value_len;
-        // Peak memory counts from here.
-        let _unsupported = std::fs::write("/proc/self/clear_refs", "5");
         let folder = |name: &str| path.join(name);
         self.fill("fill sequential", 0, true, &mut *open(&folder("seq")));
         {
@@ -262,7 +260,7 @@ impl Bench {
         let mut store = open(&folder("random"));
         self.fill("fill random", 0, false, &mut *store);
         self.fill("overwrite", 1000, false, &mut *store);
-        self.figures.insert("disk after overwrite, MB", disk_bytes(&folder("random")) as f64 / 1e6);
+        self.figures.insert("disk after overwrite, MB".into(), disk_bytes(&folder("random")) as f64 / 1e6);
         drop(store);
 
         let mut store = open(&folder("random"));
@@ -283,8 +281,8 @@ impl Bench {
         let start = Instant::now();
         let found = store.scan(&[], usize::MAX);
         assert_eq!(found as u64, entries);
-        self.figures.insert("full scan, entries", found as f64 / start.elapsed().as_secs_f64());
-        self.figures.insert("peak memory, MB", peak_memory() as f64 / 1e6);
+        self.figures.insert("full scan, entries".into(), found as f64 / start.elapsed().as_secs_f64());
+        self.figures.insert("peak memory, MB".into(), peak_memory() as f64 / 1e6);
     }
 }
 
@@ -315,6 +313,26 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// The engines by name.
+const ENGINES: [(&str, Open); 2] =
+    [("ours", |path| Box::new(Ours::open(path))), ("fjall", |path| Box::new(Fjall::open(path)))];
+
+/// Runs all rows of one engine in a process of its own, so that neither inherits the other's memory.
+fn measure(name: &str, entries: u64, value_len: usize, folder: &Path) -> Figures {
+    let path = folder.join(format!("kvsim-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&path).expect("a folder for the bench");
+    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args([&entries.to_string(), &value_len.to_string(), name])
+        .arg(&path)
+        .output()
+        .expect("this program runs");
+    std::fs::remove_dir_all(&path).expect("the bench's own folder");
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    let text = String::from_utf8(child.stdout).expect("text");
+    let figures = text.lines().map(|line| line.split_once('=').expect("row=figure"));
+    figures.map(|(row, figure)| (row.to_string(), figure.parse().expect("a number"))).collect()
+}
+
 fn main() {
     // `cargo bench` passes options of its own, such as `--bench`.
     let typed: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
@@ -322,34 +340,31 @@ fn main() {
         Some(text) => text.parse().expect("[entries] [value bytes] [rounds] [folder]"),
         None => default,
     };
-    let (entries, value_len, rounds) = (number(0, 200_000), number(1, 100) as usize, number(2, 3));
+    let (entries, value_len) = (number(0, 200_000), number(1, 100) as usize);
     let folder = typed.get(3).map_or_else(std::env::temp_dir, PathBuf::from);
-    let path = folder.join(format!("kvsim-bench-{}", std::process::id()));
-    let engines: [(&str, Open); 2] =
-        [("ours", |path| Box::new(Ours::open(path))), ("fjall", |path| Box::new(Fjall::open(path)))];
+    if let Some((_, open)) = ENGINES.iter().find(|(name, _)| typed.get(2).is_some_and(|typed| typed == name))
+    {
+        let mut bench = Bench { entries, value_len, figures: Figures::new() };
+        bench.run(&folder, *open);
+        bench.figures.iter().for_each(|(row, figure)| println!("{row}={figure}"));
+        return;
+    }
+    let rounds = number(2, 3);
     let mut results: Vec<[Figures; 2]> = Vec::new();
     for round in 0..rounds {
-        let measure = |(name, open): (&str, Open)| {
-            let path = path.join(name);
-            std::fs::create_dir_all(&path).expect("a folder for the bench");
-            let mut bench = Bench { entries, value_len, figures: Figures::new() };
-            bench.run(&path, open);
-            std::fs::remove_dir_all(&path).expect("the bench's own folder");
-            bench.figures
-        };
+        let run = |(name, _): (&str, Open)| measure(name, entries, value_len, &folder);
         // What the first leaves in the kernel's queues hits the second, so they take turns.
         let figures = if round.is_multiple_of(2) {
-            engines.map(measure)
+            ENGINES.map(run)
         } else {
-            let second = measure(engines[1]);
-            [measure(engines[0]), second]
+            let second = run(ENGINES[1]);
+            [run(ENGINES[0]), second]
         };
         eprintln!("round {} of {rounds} done", round + 1);
         results.push(figures);
     }
-    let _gone = std::fs::remove_dir(&path);
     println!("{entries} x {value_len} B, {rounds} rounds; rates in operations per second");
-    println!("{:26} {:>12} {:>12} {:>7}   of the rounds", "", engines[0].0, engines[1].0, "ratio");
+    println!("{:26} {:>12} {:>12} {:>7}   of the rounds", "", ENGINES[0].0, ENGINES[1].0, "ratio");
     for row in results[0][0].keys() {
         let of = |engine: usize| median(results.iter().map(|round| round[engine][row]).collect());
         let mut ratios: Vec<f64> = results.iter().map(|round| round[0][row] / round[1][row]).collect();

@@ -8,6 +8,7 @@
 //! - [`simulation`]: how a run works, what is injected, what is checked, and how to read a report.
 //! - [`scenarios`]: the reference of scenario files.
 //! - [`operations`]: running real nodes.
+//! - [`storage_figures`]: the storage engine, measured against another.
 
 pub mod architecture;
 pub mod disk_format;
@@ -16,4 +17,5 @@ pub mod operations;
 pub mod replication;
 pub mod scenarios;
 pub mod simulation;
+pub mod storage_figures;
 pub mod wire_protocol;
