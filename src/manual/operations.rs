@@ -37,3 +37,10 @@
 //!
 //! *Watching.* `INFO` on the client port: identity, members up and down, hints waiting, operations by outcome,
 //! frames dropped, and every [`crate::node::fact::Fact`] with its count.
+//!
+//! *Looking at data.* `kvnode data verify DIR [--json]` reads every byte in the folder of a node that does not run, and
+//! says what is damaged and which keys that leaves unknown; `kvnode data dump DIR [--json]` lists files, levels, sizes
+//! and key ranges. Both change nothing, work on damaged folders too, and end with exit code 1 if there is damage.
+//!
+//! *A full disk.* Writes are refused with `-REJECTED`, reads go on, and writes resume by themselves when there is space
+//! again: the `reserve` file in the folder keeps the node able to say so.

@@ -95,6 +95,11 @@ pub fn look(path: &Path, verify: bool, as_json: bool) -> Result<Report, io::Erro
     fs::read_dir(path)?;
     let found = inspect::inspect(verify, &mut ReadOnly(path.to_path_buf()))
         .map_err(|error| io::Error::other(error.to_string()))?;
+    if found.files.is_empty() {
+        // "Sound" would be true, and no comfort to whoever mistyped the path.
+        let text = std::format!("{} holds no data of a node", path.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
     let text = if as_json { json_of(&found).to_string() } else { text_of(&found, verify) };
     Ok(Report { text, is_sound: found.findings.is_empty() })
 }
@@ -171,4 +176,18 @@ fn json_of(found: &Inspection) -> Value {
         "tables": tables.collect::<Vec<_>>(), "log": log, "verified_bytes": found.verified_bytes,
         "findings": findings.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_data_is_not_called_sound() {
+        let path = std::env::temp_dir().join(std::format!("kvnode-no-data-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        let error = look(&path, true, false).expect_err("there is nothing");
+        fs::remove_dir(&path).expect("it is empty");
+        assert!(error.to_string().ends_with("holds no data of a node"), "{error}");
+    }
 }
