@@ -90,7 +90,7 @@ impl Siblings {
     ///
     /// A version survives if both have it, or if the side that lacks it has not seen its write.
     pub fn merge(&mut self, other: &Siblings) -> bool {
-        if self.clock.descends(&other.clock) && self.is_subset_of(other) {
+        if self.knows(other) {
             return false;
         }
         let before = (self.versions.len(), self.clock.clone());
@@ -112,9 +112,11 @@ impl Siblings {
         self.versions.binary_search_by_key(&dot, |version| version.dot).is_ok()
     }
 
-    /// Whether no version here is news of ours that `other` has already replaced.
-    fn is_subset_of(&self, other: &Siblings) -> bool {
-        self.versions.iter().all(|version| other.holds(version.dot) || !other.clock.covers(version.dot))
+    /// Whether all that `other` knows is known here, so that merging it would change nothing.
+    pub fn knows(&self, other: &Siblings) -> bool {
+        // What stands here and `other` has already replaced would be news.
+        let replaced = |version: &Version| other.clock.covers(version.dot) && !other.holds(version.dot);
+        self.clock.descends(&other.clock) && !self.versions.iter().any(replaced)
     }
 }
 
@@ -241,6 +243,7 @@ mod tests {
             let mut merged = a.clone();
             let changed = merged.merge(&b);
             prop_assert_eq!(changed, merged != a);
+            prop_assert_eq!(a.knows(&b), !changed);
             prop_assert!(merged.is_valid());
         }
 

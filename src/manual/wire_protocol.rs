@@ -15,7 +15,7 @@
 //! `SELECT 0`, `QUIT`) are answered. What Redis has no words for:
 //!
 //! ```text
-//! KV.GET key [R level] [PR level] [ZONES count] [TIMEOUT ms]  -> [context, value...]
+//! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]  -> [context, value...]
 //! KV.PUT key value [CONTEXT token] [write options]            -> [context, dot, acks, on disk]
 //! KV.DEL key [CONTEXT token] [write options]                  -> [context, dot, acks, on disk]
 //! KV.PEEK key          what this node's own disk holds        -> [[dot, stamp, value or nil]...]

@@ -18,7 +18,7 @@ use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::identity::{self, Identity, IdentityError};
 use crate::node::input::{Env, Input};
-use crate::node::message::Message;
+use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Send, Target};
 use crate::node::request::Rejection;
 use crate::node::store::{Found, Store};
@@ -61,7 +61,7 @@ pub struct Node {
 }
 
 /// Who waits for the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Waiter {
     /// The own copy of a write that this node coordinates.
     Write(OpId),
@@ -69,6 +69,10 @@ pub(super) enum Waiter {
     Stored { to: NodeId, op: OpId },
     /// A peer's `Hint`.
     Hinted { to: NodeId, op: OpId },
+    /// A `Fetch` by a peer or by this node itself.
+    Fetched { to: NodeId, op: OpId, held: Held },
+    /// The own copy, brought up to what a read is about to show.
+    Repaired(OpId),
 }
 
 /// Why a node does not start. Nothing was changed, except by a disk that failed half-way.
@@ -309,16 +313,16 @@ impl Node {
     /// acknowledgement of anything on disk leaves a node by another way.
     fn settle(&mut self, env: &mut Env) {
         let durable = self.store.engine.durable();
-        while let Some(&(position, waiter)) = self.waiting.front()
-            && position <= durable
-        {
-            self.waiting.pop_front();
+        self.store.note_durable(durable);
+        while let Some((_, waiter)) = self.waiting.pop_front_if(|waiting| waiting.0 <= durable) {
             match waiter {
                 Waiter::Write(op) => self.write_stored(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Stored { to, op } => {
                     let ack = Some(Ack::OnDisk);
                     self.send(Target::Node(to), Message::Stored { op, ack }, env);
                 }
+                Waiter::Fetched { to, op, held } => self.tell(to, op, held, env),
+                Waiter::Repaired(op) => self.read_repaired(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Hinted { to, op } => {
                     self.send(Target::Node(to), Message::Hinted { op, durable: true }, env);
                 }

@@ -235,7 +235,7 @@ impl Session {
 
 /// The key of `request`, and whether it writes.
 fn touched(request: &Request) -> (Bytes, bool) {
-    (request.key.clone(), request.command != Command::Get)
+    (request.key.clone(), !matches!(request.command, Command::Get { .. }))
 }
 
 fn release(keys: &mut HashMap<Bytes, Use>, key: &Bytes, writes: bool) {

@@ -261,7 +261,7 @@ impl Table {
 }
 
 pub fn get(key: &str) -> Request {
-    Request { key: Bytes::from(key), command: Command::Get, options: Options::default() }
+    Request { key: Bytes::from(key), command: Command::Get { context: None }, options: Options::default() }
 }
 
 pub fn put(key: &str, value: &str) -> Request {

@@ -152,7 +152,7 @@ impl Node {
         let (value, token) = match &request.command {
             Command::Put { value, context } => (Some(value.clone()), context),
             Command::Delete { context } => (None, context),
-            Command::Get => unreachable!("reads are not numbered"),
+            Command::Get { .. } => unreachable!("reads are not numbered"),
         };
         let mut seen = match token {
             Some(token) => {
