@@ -66,9 +66,10 @@ impl Siblings {
         self.versions.iter().map(|version| version.value.as_ref().map_or(0, |value| value.len())).sum()
     }
 
-    /// The largest stamp of any version here.
-    pub fn latest_stamp(&self) -> WallTime {
-        self.versions.iter().map(|version| version.stamp).max().unwrap_or_default()
+    /// The version with the largest stamp, and of those with equal stamps the largest dot: the same on every replica.
+    /// A tombstone counts as any version does.
+    pub fn last_written(&self) -> Option<&Version> {
+        self.versions.iter().max_by_key(|version| (version.stamp, version.dot))
     }
 
     /// Applies a new write by `actor`, whose client had seen `context`; the answer is its dot.
@@ -197,6 +198,23 @@ mod tests {
         assert_eq!(values(&merged(&deleted, &written)), [b"concurrent"]);
         assert_eq!(merged(&deleted, &written).versions().len(), 2);
         assert_eq!(values(&merged(&deleted, &base)), Vec::<&[u8]>::new(), "what was deleted stays deleted");
+    }
+
+    #[test]
+    fn the_last_writer_is_the_same_in_whatever_order_replicas_merge() {
+        let written = |by: u64, stamp: u64, value: Option<&str>| {
+            let mut siblings = Siblings::default();
+            let value = value.map(Bytes::from);
+            siblings.write(actor(by), &Clock::EMPTY, WallTime(stamp), value);
+            siblings
+        };
+        let (a, b) = (written(1, 7, Some("a")), written(2, 7, Some("b")));
+        let last = |siblings: &Siblings| siblings.last_written().and_then(|version| version.value.clone());
+        assert_eq!(last(&merged(&a, &b)), Some(Bytes::from("b")), "equal stamps: the larger dot");
+        assert_eq!(last(&merged(&b, &a)), Some(Bytes::from("b")));
+        let later = merged(&b, &written(1, 8, Some("later")));
+        assert_eq!(last(&later), Some(Bytes::from("later")), "the stamp goes before the dot");
+        assert_eq!(last(&merged(&later, &written(3, 9, None))), None, "a delete may be the last write");
     }
 
     #[test]

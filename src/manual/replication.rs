@@ -40,6 +40,7 @@
 //! | zones | distinct zones of those replicas | reads and writes; 0: none |
 //! | sloppy, strict | | whether stand-ins keep hints |
 //! | timeout | | when the client is told what is known |
+//! | siblings | | whether a read shows all siblings, or (`lww`) the last writer's |
 //!
 //! With DW at `w`, the default, only a write on disk is acknowledged by anybody. With a DW below W, acknowledgements
 //! count as soon as a replica has the write in memory, and DW of them must have it on disk; the reply says how many
@@ -85,6 +86,14 @@
 //! a write discards what its client saw and nothing else, so there are never more siblings than truly concurrent
 //! writes. Actors carry an epoch that is new at every start of a node ([`crate::node::identity`]), so a node that
 //! lost the end of its log, or its whole disk, cannot give an old name to a new write.
+//!
+//! ## Stamps
+//!
+//! Every version has a stamp of a hybrid logical clock: the coordinator's wall clock, moved up where that is needed
+//! to lie above the versions that it had. Stamps decide one thing only: which sibling a reader gets who asked for the
+//! last writer's (`lww`), equal stamps by dot. A stamp more than `clock_skew_max` ahead of the own clock is not
+//! adopted (`stamp_refused`), so one clock that runs ahead does not move the others; its own writes win ties until
+//! real time has caught up, or somebody overwrites them.
 //!
 //! ## Repair
 //!

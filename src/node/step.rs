@@ -295,10 +295,21 @@ impl Node {
         env.out.sends.push(Send { to, message });
     }
 
-    /// A stamp above all that this node has given or seen: the wall clock as long as that runs forward (a hybrid
-    /// logical clock after Kulkarni et al., "Logical Physical Clocks", 2014, with one 64-bit part).
-    pub(super) fn stamp(&mut self, seen: WallTime, env: &Env) -> WallTime {
-        let floor = self.last_stamp.max(seen).0.saturating_add(1);
+    /// A stamp above all that this node has given, and above `seen`: the wall clock as long as that runs forward (a
+    /// hybrid logical clock after Kulkarni et al., "Logical Physical Clocks", 2014, with one 64-bit part).
+    ///
+    /// A stamp from too far in the future is not adopted: one node whose clock ran ahead would otherwise drag the
+    /// clocks of all along, and what any of them wrote meanwhile would win every tie until real time has caught up.
+    /// Stamps only decide ties between concurrent versions, so a write with a lower stamp than the version that it
+    /// replaces still replaces it.
+    pub(super) fn stamp(&mut self, seen: WallTime, env: &mut Env) -> WallTime {
+        let ceiling = WallTime(env.now.wall.0.saturating_add(self.config.clock_skew_max.0));
+        if seen > ceiling {
+            env.out.facts.push(Fact::StampRefused);
+        }
+        // The own last stamp as well: the wall clock may have been ahead, and been put right.
+        let adopted = [seen, self.last_stamp].into_iter().filter(|&stamp| stamp <= ceiling).max();
+        let floor = adopted.map_or(0, |stamp| stamp.0.saturating_add(1));
         self.last_stamp = WallTime(floor.max(env.now.wall.0));
         self.last_stamp
     }

@@ -26,6 +26,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::node::consistency::OnSiblings;
 use crate::node::request::{Command, Options, Request};
 use crate::real::options;
 use crate::real::reply::Shape;
@@ -120,7 +121,9 @@ fn set(key: &[u8], value: &[u8], options: &[&[u8]]) -> Result<Action, String> {
 }
 
 fn kv_get(key: &[u8], words: &[&[u8]]) -> Result<Action, String> {
-    let (context, options) = kv_options(options::READ, words)?;
+    let (context, mut options) = kv_options(options::READ, words)?;
+    // Whatever the connection wants of a plain GET.
+    options.siblings = Some(OnSiblings::All);
     let command = Command::Get { context };
     Ok(ask(Shape::KvGet, vec![Request { key: Bytes::new(key), command, options }]))
 }
@@ -279,6 +282,7 @@ mod tests {
             pr: Some(Level::Count(0)),
             zones: Some(2),
             timeout: Some(Duration::from_millis(9)),
+            siblings: Some(OnSiblings::All),
             ..Options::default()
         };
         let writes = Options {
@@ -300,6 +304,8 @@ mod tests {
         assert_eq!(of(&format!("KV.DEFAULTS {write} R local-quorum PR 0")), {
             Action::Defaults(Some(Options { r: reads.r, pr: reads.pr, ..writes }))
         });
+        let lww = Options { siblings: Some(OnSiblings::LastWriter), ..Options::default() };
+        assert_eq!(of("KV.DEFAULTS SIBLINGS lww"), Action::Defaults(Some(lww)));
         assert_eq!(of("KV.DEFAULTS reset"), Action::Defaults(None));
         assert_eq!(single("KV.PUT k v DW w").0.options.dw, Some(Durability::AsAcknowledged));
     }
@@ -313,6 +319,8 @@ mod tests {
         assert_eq!(error("KV.PUT k v DW most"), format!("ERR level 'most' is none of w, {levels}"));
         assert_eq!(error("KV.GET k ZONES 8"), "ERR a number of zones is 0 to 7");
         assert_eq!(error("KV.DEFAULTS RESET R 1").split(" is").next(), Some("ERR option 'RESET'"));
+        let policies = "ERR SIBLINGS is either siblings (a plain GET is an error) or lww";
+        assert_eq!(error("KV.DEFAULTS SIBLINGS newest"), policies);
         assert_eq!(error("KV.DEFAULTS CONTEXT t").split(" is").next(), Some("ERR option 'CONTEXT'"));
         assert_eq!(error("KV.GET k R"), "ERR a level is missing");
         assert_eq!(error("KV.PUT k v SLOPPY STRICT"), "ERR option 'STRICT' contradicts an earlier one");

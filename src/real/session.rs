@@ -379,7 +379,8 @@ mod tests {
             sloppy: Some(false),
             ..Options::default()
         };
-        let nearer = Options { r: Some(Level::All), ..set.clone() };
+        let siblings = Some(crate::node::consistency::OnSiblings::All);
+        let nearer = Options { r: Some(Level::All), siblings, ..set.clone() };
         assert_eq!(options, [Options::default(), set.clone(), nearer, set, Options::default()]);
     }
 

@@ -20,7 +20,7 @@ use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::siblings::Siblings;
-use crate::node::consistency::Consistency;
+use crate::node::consistency::{Consistency, OnSiblings};
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -41,6 +41,7 @@ pub struct ReadOp {
     pub(super) key: Bytes,
     /// What the client has seen already: it must not be shown less.
     floor: Clock,
+    siblings: OnSiblings,
     tally: ReadTally,
     /// The copy here, with its fingerprint, for comparison with those of others.
     own: Option<(Option<u128>, Arc<Siblings>)>,
@@ -108,6 +109,7 @@ impl Node {
                 deadline,
                 key: key.clone(),
                 floor,
+                siblings: consistency.siblings,
                 tally: ReadTally::new(replicas, demands),
                 own: own.clone().map(|own| (fingerprint(&own), own)),
                 answers: Vec::with_capacity(placement.replicas(slot).len()),
@@ -246,7 +248,12 @@ impl ReadOp {
     }
 
     fn found(&self, goal: &Goal, cluster: ClusterId) -> Outcome {
-        let values = goal.siblings.versions().iter().filter_map(|version| {
+        let last = goal.siblings.last_written().map(|version| version.dot);
+        let shown = goal.siblings.versions().iter().filter(|version| match self.siblings {
+            OnSiblings::All => true,
+            OnSiblings::LastWriter => Some(version.dot) == last,
+        });
+        let values = shown.filter_map(|version| {
             let value = version.value.clone()?;
             Some(Found { value, stamp: version.stamp, dot: version.dot })
         });
