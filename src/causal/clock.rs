@@ -145,12 +145,11 @@ impl PartialOrd for Clock {
 impl fmt::Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
-        for (index, &(actor, counter)) in self.entries.iter().enumerate() {
+        let entries = self.entries.iter().map(|&(actor, counter)| ("", Dot { actor, counter }));
+        let cloud = self.cloud.iter().map(|&dot| ("+", dot));
+        for (index, (mark, dot)) in entries.chain(cloud).enumerate() {
             let space = if index == 0 { "" } else { " " };
-            write!(f, "{space}{}", Dot { actor, counter })?;
-        }
-        for dot in &self.cloud {
-            write!(f, " +{dot}")?;
+            write!(f, "{space}{mark}{dot}")?;
         }
         f.write_str("}")
     }

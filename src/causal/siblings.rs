@@ -66,9 +66,10 @@ impl Siblings {
         self.versions.iter().map(|version| version.value.as_ref().map_or(0, |value| value.len())).sum()
     }
 
-    /// The largest stamp of any version here.
-    pub fn latest_stamp(&self) -> WallTime {
-        self.versions.iter().map(|version| version.stamp).max().unwrap_or_default()
+    /// The version with the largest stamp, and of those with equal stamps the largest dot: the same on every replica.
+    /// A tombstone counts as any version does.
+    pub fn last_written(&self) -> Option<&Version> {
+        self.versions.iter().max_by_key(|version| (version.stamp, version.dot))
     }
 
     /// Applies a new write by `actor`, whose client had seen `context`; the answer is its dot.
@@ -90,7 +91,7 @@ impl Siblings {
     ///
     /// A version survives if both have it, or if the side that lacks it has not seen its write.
     pub fn merge(&mut self, other: &Siblings) -> bool {
-        if self.clock.descends(&other.clock) && self.is_subset_of(other) {
+        if self.knows(other) {
             return false;
         }
         let before = (self.versions.len(), self.clock.clone());
@@ -112,9 +113,11 @@ impl Siblings {
         self.versions.binary_search_by_key(&dot, |version| version.dot).is_ok()
     }
 
-    /// Whether no version here is news of ours that `other` has already replaced.
-    fn is_subset_of(&self, other: &Siblings) -> bool {
-        self.versions.iter().all(|version| other.holds(version.dot) || !other.clock.covers(version.dot))
+    /// Whether all that `other` knows is known here, so that merging it would change nothing.
+    pub fn knows(&self, other: &Siblings) -> bool {
+        // What stands here and `other` has already replaced would be news.
+        let replaced = |version: &Version| other.clock.covers(version.dot) && !other.holds(version.dot);
+        self.clock.descends(&other.clock) && !self.versions.iter().any(replaced)
     }
 }
 
@@ -198,6 +201,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_writer_is_the_same_in_whatever_order_replicas_merge() {
+        let written = |by: u64, stamp: u64, value: Option<&str>| {
+            let mut siblings = Siblings::default();
+            let value = value.map(Bytes::from);
+            siblings.write(actor(by), &Clock::EMPTY, WallTime(stamp), value);
+            siblings
+        };
+        let (a, b) = (written(1, 7, Some("a")), written(2, 7, Some("b")));
+        let last = |siblings: &Siblings| siblings.last_written().and_then(|version| version.value.clone());
+        assert_eq!(last(&merged(&a, &b)), Some(Bytes::from("b")), "equal stamps: the larger dot");
+        assert_eq!(last(&merged(&b, &a)), Some(Bytes::from("b")));
+        let later = merged(&b, &written(1, 8, Some("later")));
+        assert_eq!(last(&later), Some(Bytes::from("later")), "the stamp goes before the dot");
+        assert_eq!(last(&merged(&later, &written(3, 9, None))), None, "a delete may be the last write");
+    }
+
+    #[test]
     fn foreign_siblings_that_break_the_rules_are_recognised() {
         let good = put(&Siblings::default(), 1, &Clock::EMPTY, "v");
         assert!(good.is_valid());
@@ -241,6 +261,7 @@ mod tests {
             let mut merged = a.clone();
             let changed = merged.merge(&b);
             prop_assert_eq!(changed, merged != a);
+            prop_assert_eq!(a.knows(&b), !changed);
             prop_assert!(merged.is_valid());
         }
 

@@ -40,6 +40,7 @@
 //! | zones | distinct zones of those replicas | reads and writes; 0: none |
 //! | sloppy, strict | | whether stand-ins keep hints |
 //! | timeout | | when the client is told what is known |
+//! | siblings | | whether a read shows all siblings, or (`lww`) the last writer's |
 //!
 //! With DW at `w`, the default, only a write on disk is acknowledged by anybody. With a DW below W, acknowledgements
 //! count as soon as a replica has the write in memory, and DW of them must have it on disk; the reply says how many
@@ -50,10 +51,22 @@
 //!
 //! ## A read
 //!
-//! Any node coordinates a read: it asks all N replicas, merges what they answer, and replies at R answers. "I do
-//! not have it" is an answer; a damaged copy is not. It goes on listening, and when all have answered, or time is
-//! up, everybody who answered with less than the merged set is sent that set. There is no vote: the replica that
-//! knows more is right.
+//! Any node coordinates a read: it asks all N replicas and merges what they answer. "I do not have it" is an answer; a
+//! damaged copy is not. A replica answers only with what is on its disk; a key that is being written is answered for
+//! when the sync has ended. If the coordinator is a replica, the others send a fingerprint, and the whole only if it
+//! differs.
+//!
+//! Once there are R answers, what to show is fixed: their merge. If R of the replicas hold all of it, the client is
+//! answered at once. If not, those that know less are sent it first, and the client is answered when R of them have
+//! it on disk. So reads at R + R > N **never go back**: whatever one has shown, every later one meets, even if the
+//! write that is shown failed and its coordinator is gone. The price is one more round trip and a sync where
+//! replicas differ, and a rejected read where the others cannot take the repair in time.
+//!
+//! A read with a context waits for answers that cover it (the client never sees less than it has seen, at any R, on
+//! any node), and is rejected if no replica that answers does.
+//!
+//! The coordinator goes on listening, and when all have answered, or time is up, everybody who answered with less
+//! than the merged set is sent that set. There is no vote: the replica that knows more is right.
 //!
 //! ## What a client is told
 //!
@@ -73,6 +86,14 @@
 //! a write discards what its client saw and nothing else, so there are never more siblings than truly concurrent
 //! writes. Actors carry an epoch that is new at every start of a node ([`crate::node::identity`]), so a node that
 //! lost the end of its log, or its whole disk, cannot give an old name to a new write.
+//!
+//! ## Stamps
+//!
+//! Every version has a stamp of a hybrid logical clock: the coordinator's wall clock, moved up where that is needed
+//! to lie above the versions that it had. Stamps decide one thing only: which sibling a reader gets who asked for the
+//! last writer's (`lww`), equal stamps by dot. A stamp more than `clock_skew_max` ahead of the own clock is not
+//! adopted (`stamp_refused`), so one clock that runs ahead does not move the others; its own writes win ties until
+//! real time has caught up, or somebody overwrites them.
 //!
 //! ## Repair
 //!

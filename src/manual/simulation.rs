@@ -50,7 +50,7 @@
 //! | `durable` | in the end each acknowledged write is there, or was replaced by a write that could know it |
 //! | `held` | nothing is stored that nobody wrote |
 //! | `provenance` | a read returns only values that somebody wrote, to that key, and not in the future |
-//! | `recency` | with R + W > N, a read knows every write that was acknowledged before it began |
+//! | `recency` | with R + W > N, a read knows every write acknowledged, and all that any read showed, before it began |
 //! | `converge` | all replicas of each key hold equal siblings |
 //! | `hints` | no hint is left |
 //!

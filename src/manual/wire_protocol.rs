@@ -15,7 +15,7 @@
 //! GET`, `CLIENT`, `SELECT 0`, `QUIT`) are answered. What Redis has no words for:
 //!
 //! ```text
-//! KV.GET key [R level] [PR level] [ZONES count] [TIMEOUT ms]  -> [context, value...]
+//! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]  -> [context, value...]
 //! KV.PUT key value [CONTEXT token] [write options]            -> [context, dot, acks, on disk]
 //! KV.DEL key [CONTEXT token] [write options]                  -> [context, dot, acks, on disk]
 //! KV.PEEK key          what this node's own disk holds        -> [[dot, stamp, value or nil]...]
@@ -28,8 +28,8 @@
 //! A level is `one`, `quorum`, `all`, `local-quorum`, `each-quorum`, `any` (W only) or a number; what each option
 //! means is told in [`crate::manual::replication`]. `KV.DEFAULTS` takes any of them, for plain commands too.
 //!
-//! Plain `GET` of a key with siblings gives the one with the highest stamp; `KV.GET` gives them all. A plain `SET`
-//! replaces what its coordinator holds.
+//! Plain `GET` of a key with siblings is an error (`-SIBLINGS`), or with `KV.DEFAULTS SIBLINGS lww` the last writer's
+//! value; `KV.GET` gives them all. A plain `SET` replaces what its coordinator holds.
 //!
 //! Errors begin with a word that a program can tell apart: `-REJECTED` (nothing was applied), `-UNKNOWN` (it may
 //! have been applied, with the acknowledgements that are known), `-OVERLOADED` (too much is waiting, nothing was

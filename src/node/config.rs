@@ -6,7 +6,7 @@ use core::fmt;
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
 use crate::base::limits::{N_MAX, NAME_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
 use crate::base::time::Duration;
-use crate::node::consistency::{Consistency, Durability, TIMEOUT_MAX};
+use crate::node::consistency::{Consistency, Durability, OnSiblings, TIMEOUT_MAX};
 use crate::quorum::tally::Level;
 use crate::storage;
 
@@ -43,6 +43,10 @@ pub struct Config {
     pub dw: Durability,
     /// Distinct zones that must answer or acknowledge, unless the request says otherwise.
     pub zones: u8,
+    /// What a read shows of a key with siblings, unless the request says otherwise.
+    pub siblings: OnSiblings,
+    /// How far a version's stamp may lie ahead of this node's wall clock and still move the stamps of later writes.
+    pub clock_skew_max: Duration,
     /// The largest value, in bytes.
     pub value_max: u32,
     /// When a request that has no quorum is answered with what is known.
@@ -75,6 +79,8 @@ impl Config {
             pw: Level::Count(0),
             dw: Durability::AsAcknowledged,
             zones: 0,
+            siblings: OnSiblings::All,
+            clock_skew_max: Duration::from_secs(1),
             value_max: VALUE_DEFAULT_MAX as u32,
             request_timeout: Duration::from_secs(2),
             gossip_every: Duration::from_secs(1),
@@ -95,6 +101,7 @@ impl Config {
             zones: self.zones,
             sloppy: self.sloppy,
             timeout: self.request_timeout,
+            siblings: self.siblings,
         }
     }
 

@@ -25,6 +25,7 @@ pub struct Options {
     pub zones: Option<u8>,
     pub sloppy: Option<bool>,
     pub timeout: Option<Duration>,
+    pub siblings: Option<OnSiblings>,
 }
 
 /// Every knob, set. Reads look at `r`, `pr`, `zones` and `timeout`; writes at all but `r` and `pr`.
@@ -49,6 +50,18 @@ pub struct Consistency {
     pub sloppy: bool,
     /// When a request that is not satisfied is answered with what is known.
     pub timeout: Duration,
+    /// What a read shows of a key with siblings.
+    pub siblings: OnSiblings,
+}
+
+/// What a read shows of a key with siblings. The context covers all of them either way, so a write with it reconciles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum OnSiblings {
+    /// All. A plain Redis `GET`, whose reply has room for one, is an error.
+    All,
+    /// The last writer's, by (stamp, dot); nothing if that was a delete. The other writes are still there, but who
+    /// looks this way never learns of them: clocks decide which of two concurrent writes counts.
+    LastWriter,
 }
 
 /// What a write's acknowledgements must have done.
@@ -73,6 +86,7 @@ impl Options {
             zones: self.zones.or(farther.zones),
             sloppy: self.sloppy.or(farther.sloppy),
             timeout: self.timeout.or(farther.timeout),
+            siblings: self.siblings.or(farther.siblings),
         }
     }
 
@@ -87,20 +101,22 @@ impl Options {
             zones: self.zones.unwrap_or(node.zones),
             sloppy: self.sloppy.unwrap_or(node.sloppy),
             timeout: self.timeout.unwrap_or(node.timeout),
+            siblings: self.siblings.unwrap_or(node.siblings),
         }
     }
 
     /// Whether every knob is set, as it is in whatever one node sends to another.
     pub fn is_resolved(&self) -> bool {
-        let Options { r, w, pr, pw, dw, zones, sloppy, timeout } = self;
+        let Options { r, w, pr, pw, dw, zones, sloppy, timeout, siblings } = self;
         let levels = [r, w, pr, pw].iter().all(|level| level.is_some());
-        levels && dw.is_some() && zones.is_some() && sloppy.is_some() && timeout.is_some()
+        let rest = dw.is_some() && zones.is_some() && sloppy.is_some() && timeout.is_some();
+        levels && rest && siblings.is_some()
     }
 }
 
 impl From<Consistency> for Options {
     fn from(all: Consistency) -> Options {
-        let Consistency { r, w, pr, pw, dw, zones, sloppy, timeout } = all;
+        let Consistency { r, w, pr, pw, dw, zones, sloppy, timeout, siblings } = all;
         Options {
             r: Some(r),
             w: Some(w),
@@ -110,6 +126,32 @@ impl From<Consistency> for Options {
             zones: Some(zones),
             sloppy: Some(sloppy),
             timeout: Some(timeout),
+            siblings: Some(siblings),
+        }
+    }
+}
+
+/// Text that names no [`OnSiblings`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeitherSiblingsNorLww;
+
+impl fmt::Display for OnSiblings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OnSiblings::All => "siblings",
+            OnSiblings::LastWriter => "lww",
+        })
+    }
+}
+
+impl FromStr for OnSiblings {
+    type Err = NeitherSiblingsNorLww;
+
+    fn from_str(text: &str) -> Result<OnSiblings, NeitherSiblingsNorLww> {
+        match text {
+            "siblings" => Ok(OnSiblings::All),
+            "lww" => Ok(OnSiblings::LastWriter),
+            _ => Err(NeitherSiblingsNorLww),
         }
     }
 }
@@ -136,6 +178,7 @@ impl FromStr for Durability {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+    use alloc::vec;
     use proptest::option::of;
     use proptest::prelude::*;
 
@@ -149,9 +192,10 @@ mod tests {
         let durability =
             prop_oneof![Just(Durability::AsAcknowledged), levels().prop_map(Durability::Replicas)];
         let four = (of(levels()), of(levels()), of(levels()), of(levels()));
-        let timeout = of((1u64..9).prop_map(Duration::from_secs));
-        (four, of(durability), of(0u8..8), of(any::<bool>()), timeout).prop_map(
-            |((r, w, pr, pw), dw, zones, sloppy, timeout)| Options {
+        let timeout = (1u64..9).prop_map(Duration::from_secs);
+        let siblings = proptest::sample::select(vec![OnSiblings::All, OnSiblings::LastWriter]);
+        (four, of(durability), of(0u8..8), of(any::<bool>()), of(timeout), of(siblings)).prop_map(
+            |((r, w, pr, pw), dw, zones, sloppy, timeout, siblings)| Options {
                 r,
                 w,
                 pr,
@@ -160,6 +204,7 @@ mod tests {
                 zones,
                 sloppy,
                 timeout,
+                siblings,
             },
         )
     }
@@ -179,6 +224,7 @@ mod tests {
                 zones: 0,
                 sloppy: true,
                 timeout: TIMEOUT_MAX,
+                siblings: OnSiblings::All,
             };
             let node = node.or(&rest).resolve(&built_in);
             let got = request.or(&connection).resolve(&node);
@@ -190,6 +236,7 @@ mod tests {
             prop_assert_eq!(got.zones, request.zones.or(connection.zones).unwrap_or(node.zones));
             prop_assert_eq!(got.sloppy, request.sloppy.or(connection.sloppy).unwrap_or(node.sloppy));
             prop_assert_eq!(got.timeout, request.timeout.or(connection.timeout).unwrap_or(node.timeout));
+            prop_assert_eq!(got.siblings, request.siblings.or(connection.siblings).unwrap_or(node.siblings));
             let sent = Options::from(got);
             prop_assert!(sent.is_resolved());
             prop_assert_eq!(sent.resolve(&built_in), got, "no other node's defaults creep in");
@@ -197,11 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn durabilities_are_read_as_they_are_written() {
+    fn durabilities_and_policies_are_read_as_they_are_written() {
         let all = [Durability::AsAcknowledged, Durability::Replicas(Level::Count(0))];
         for durability in all.into_iter().chain([Durability::Replicas(Level::LocalQuorum)]) {
             assert_eq!(durability.to_string().parse(), Ok(durability));
         }
         assert!("W".parse::<Durability>().is_err());
+        for policy in [OnSiblings::All, OnSiblings::LastWriter] {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+        }
     }
 }

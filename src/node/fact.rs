@@ -44,6 +44,8 @@ facts! {
     ReadRepaired = "read_repaired",
     /// A write left concurrent versions standing.
     SiblingCreated = "sibling_created",
+    /// A version's stamp lay too far in the future to be adopted: some node's clock runs ahead.
+    StampRefused = "stamp_refused",
     /// A hint was stored for a replica that could not be reached.
     HintStored = "hint_stored",
     /// There was no room for a hint; only repair will bring the write to its replica.

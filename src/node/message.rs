@@ -57,16 +57,27 @@ pub enum Message {
         op: OpId,
         durable: bool,
     },
+    /// "What have you of this key on your disk?" With `digest`, a fingerprint of it is enough.
     Fetch {
         op: OpId,
         key: Bytes,
+        digest: bool,
     },
-    /// `None`: the sender's copy is damaged, and that is no "not found".
     Fetched {
         op: OpId,
-        siblings: Option<Arc<Siblings>>,
+        held: Held,
     },
     Exchange(Box<Exchange>),
+}
+
+/// What a replica has of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Held {
+    Siblings(Arc<Siblings>),
+    /// Their fingerprint (`store::fingerprint`); `None`: nothing was ever written.
+    Digest(Option<Box<u128>>),
+    /// The copy is damaged, and that is no "not found".
+    Damaged,
 }
 
 const _: () = assert!(size_of::<Message>() <= 64, "messages are moved by value");
@@ -83,9 +94,10 @@ impl Message {
                 key_is_valid(key) && siblings.is_valid()
             }
             Message::Fetch { key, .. } => key_is_valid(key),
-            Message::Fetched { siblings, .. } => siblings.as_ref().is_none_or(|siblings| siblings.is_valid()),
+            Message::Fetched { held: Held::Siblings(siblings), .. } => siblings.is_valid(),
             Message::Exchange(exchange) => exchange.is_valid(),
             Message::LayoutWanted
+            | Message::Fetched { held: Held::Digest(_) | Held::Damaged, .. }
             | Message::Forwarded { .. }
             | Message::Stored { .. }
             | Message::Hinted { .. } => true,
@@ -101,7 +113,7 @@ pub fn key_is_valid(key: &[u8]) -> bool {
 fn request_is_valid(request: &Request) -> bool {
     let value = match &request.command {
         Command::Put { value, .. } => value.len(),
-        Command::Get | Command::Delete { .. } => 0,
+        Command::Get { .. } | Command::Delete { .. } => 0,
     };
     key_is_valid(&request.key) && value <= VALUE_MAX && request.options.is_resolved()
 }

@@ -26,7 +26,11 @@ pub struct Request {
 /// client means it. With an empty one it replaces nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Command {
-    Get,
+    /// With a context, the read never shows less than that covers (session guarantee *monotonic reads*, Terry et
+    /// al. 1994): it waits for replicas that know as much.
+    Get {
+        context: Option<Bytes>,
+    },
     Put {
         value: Bytes,
         context: Option<Bytes>,
@@ -77,6 +81,8 @@ pub enum Rejection {
         answers: u8,
         needed: u8,
     },
+    /// The replicas that answered know less than the read's context covers.
+    Behind,
     /// What is asked for at `knob` cannot be met by any set of replicas.
     Impossible {
         knob: Knob,
@@ -121,6 +127,7 @@ impl fmt::Display for Rejection {
             Rejection::Timeout { knob, answers, needed } => {
                 write!(f, "{knob} needs {needed}, {answers} came in time")
             }
+            Rejection::Behind => f.write_str("no replica that answered knows what the context covers"),
             Rejection::Impossible { knob, why } => write!(f, "{knob} is impossible: {why}"),
             Rejection::KeyLength { max } => write!(f, "a key has 1 to {max} bytes"),
             Rejection::ValueLength { max } => write!(f, "a value has at most {max} bytes"),

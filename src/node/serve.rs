@@ -1,5 +1,6 @@
 //! Serving peers: what a node does with each message.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::base::bytes::Bytes;
@@ -8,10 +9,10 @@ use crate::causal::siblings::Siblings;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
-use crate::node::message::Message;
+use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Target};
 use crate::node::step::{NO_OP, Node, Waiter};
-use crate::node::store::StoreError;
+use crate::node::store::{StoreError, fingerprint};
 use crate::node::wire::Sender;
 use crate::quorum::write::Ack;
 use crate::storage::Position;
@@ -48,11 +49,8 @@ impl Node {
                 self.on_hint(node, op, target, &key, &siblings, env);
             }
             Message::Hinted { op, durable } => self.write_hinted(op, node, durable, env),
-            Message::Fetch { op, key } => {
-                let siblings = self.load_for_read(&key, env);
-                self.send(Target::Node(node), Message::Fetched { op, siblings }, env);
-            }
-            Message::Fetched { op, siblings } => self.read_answered(op, node, siblings, env),
+            Message::Fetch { op, key, digest } => self.on_fetch(node, op, &key, digest, env),
+            Message::Fetched { op, held } => self.on_fetched(op, node, held, env),
             Message::Exchange(exchange) => self.on_exchange(node, *exchange, env),
         }
     }
@@ -93,7 +91,36 @@ impl Node {
         match self.ops.get(&op) {
             Some(Op::Write(_)) => self.write_stored(op, from, ack, env),
             Some(Op::Handoff(_)) => self.handoff_stored(op, from, ack, env),
+            Some(Op::Read(_)) => self.read_repaired(op, from, ack, env),
             _ => {}
+        }
+    }
+
+    /// A replica answers only with what is on its disk. What was read would otherwise be gone after a crash, and the
+    /// next read would show less.
+    fn on_fetch(&mut self, from: NodeId, op: OpId, key: &Bytes, digest: bool, env: &mut Env) {
+        let held = match self.load_for_read(key, env) {
+            None => Held::Damaged,
+            Some(siblings) if digest => Held::Digest(fingerprint(&siblings).map(Box::new)),
+            Some(siblings) => Held::Siblings(siblings),
+        };
+        self.tell_when_durable(key, from, op, held, env);
+    }
+
+    /// Tells `to`, which may be this node itself, what is held here, as soon as that is on the disk.
+    pub(super) fn tell_when_durable(&mut self, key: &Bytes, to: NodeId, op: OpId, held: Held, env: &mut Env) {
+        if self.store.is_durable(key) {
+            self.tell(to, op, held, env);
+        } else {
+            self.wait_for(self.store.engine.appended(), Waiter::Fetched { to, op, held });
+        }
+    }
+
+    pub(super) fn tell(&mut self, to: NodeId, op: OpId, held: Held, env: &mut Env) {
+        if to == self.me() {
+            self.on_fetched(op, to, held, env);
+        } else {
+            self.send(Target::Node(to), Message::Fetched { op, held }, env);
         }
     }
 

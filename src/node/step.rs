@@ -19,7 +19,7 @@ use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::identity::{self, Identity, IdentityError};
 use crate::node::input::{Env, Input};
-use crate::node::message::Message;
+use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Send, Target};
 use crate::node::request::Rejection;
 use crate::node::store::{Found, Store};
@@ -62,7 +62,7 @@ pub struct Node {
 }
 
 /// Who waits for the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Waiter {
     /// The own copy of a write that this node coordinates.
     Write(OpId),
@@ -70,6 +70,10 @@ pub(super) enum Waiter {
     Stored { to: NodeId, op: OpId },
     /// A peer's `Hint`.
     Hinted { to: NodeId, op: OpId },
+    /// A `Fetch` by a peer or by this node itself.
+    Fetched { to: NodeId, op: OpId, held: Held },
+    /// The own copy, brought up to what a read is about to show.
+    Repaired(OpId),
 }
 
 /// Why a node does not start. Nothing was changed, except by a disk that failed half-way.
@@ -308,10 +312,21 @@ impl Node {
         env.out.sends.push(Send { to, message });
     }
 
-    /// A stamp above all that this node has given or seen: the wall clock as long as that runs forward (a hybrid
-    /// logical clock after Kulkarni et al., "Logical Physical Clocks", 2014, with one 64-bit part).
-    pub(super) fn stamp(&mut self, seen: WallTime, env: &Env) -> WallTime {
-        let floor = self.last_stamp.max(seen).0.saturating_add(1);
+    /// A stamp above all that this node has given, and above `seen`: the wall clock as long as that runs forward (a
+    /// hybrid logical clock after Kulkarni et al., "Logical Physical Clocks", 2014, with one 64-bit part).
+    ///
+    /// A stamp from too far in the future is not adopted: one node whose clock ran ahead would otherwise drag the
+    /// clocks of all along, and what any of them wrote meanwhile would win every tie until real time has caught up.
+    /// Stamps only decide ties between concurrent versions, so a write with a lower stamp than the version that it
+    /// replaces still replaces it.
+    pub(super) fn stamp(&mut self, seen: WallTime, env: &mut Env) -> WallTime {
+        let ceiling = WallTime(env.now.wall.0.saturating_add(self.config.clock_skew_max.0));
+        if seen > ceiling {
+            env.out.facts.push(Fact::StampRefused);
+        }
+        // The own last stamp as well: the wall clock may have been ahead, and been put right.
+        let adopted = [seen, self.last_stamp].into_iter().filter(|&stamp| stamp <= ceiling).max();
+        let floor = adopted.map_or(0, |stamp| stamp.0.saturating_add(1));
         self.last_stamp = WallTime(floor.max(env.now.wall.0));
         self.last_stamp
     }
@@ -326,16 +341,16 @@ impl Node {
     /// acknowledgement of anything on disk leaves a node by another way.
     fn settle(&mut self, env: &mut Env) {
         let durable = self.store.engine.durable();
-        while let Some(&(position, waiter)) = self.waiting.front()
-            && position <= durable
-        {
-            self.waiting.pop_front();
+        self.store.note_durable(durable);
+        while let Some((_, waiter)) = self.waiting.pop_front_if(|waiting| waiting.0 <= durable) {
             match waiter {
                 Waiter::Write(op) => self.write_stored(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Stored { to, op } => {
                     let ack = Some(Ack::OnDisk);
                     self.send(Target::Node(to), Message::Stored { op, ack }, env);
                 }
+                Waiter::Fetched { to, op, held } => self.tell(to, op, held, env),
+                Waiter::Repaired(op) => self.read_repaired(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Hinted { to, op } => {
                     self.send(Target::Node(to), Message::Hinted { op, durable: true }, env);
                 }

@@ -1,5 +1,6 @@
 //! The replica's own data: sibling sets in the storage engine, and the Merkle forest that summarises them.
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -28,6 +29,10 @@ type Scan = fn(&mut Engine, &[u8], &[u8], usize, &mut dyn Disk) -> Result<Vec<(B
 pub struct Store {
     pub(super) engine: Engine,
     pub(super) forest: Forest,
+    /// The keys whose newest state is not on the disk yet, and the log position that covers it.
+    unsynced: BTreeMap<Bytes, Position>,
+    /// The same in the order of the log.
+    syncing: VecDeque<(Position, Bytes)>,
 }
 
 /// Why a sibling set was not stored. Nothing was changed.
@@ -66,7 +71,8 @@ impl Store {
     /// Builds the forest and the hint index by one scan over an engine that has just been opened. Damage costs the
     /// keys it hits: what is not in the forest looks missing to the replicas, which makes them send it.
     pub fn new(engine: Engine, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
-        let mut store = Store { engine, forest: Forest::default() };
+        let mut store =
+            Store { engine, forest: Forest::default(), unsynced: BTreeMap::new(), syncing: VecDeque::new() };
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
         store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
@@ -97,10 +103,26 @@ impl Store {
         self.read(&engine_key, disk)
     }
 
+    /// Whether what is stored of a key would survive a crash.
+    pub fn is_durable(&self, key: &[u8]) -> bool {
+        !self.unsynced.contains_key(key)
+    }
+
+    /// The log has become durable up to here.
+    pub fn note_durable(&mut self, durable: Position) {
+        while let Some((_, key)) = self.syncing.pop_front_if(|entry| entry.0 <= durable) {
+            // A key that was written again since waits for its later position.
+            if self.unsynced.get(&key).is_some_and(|&position| position <= durable) {
+                self.unsynced.remove(&key);
+            }
+        }
+        assert!(self.syncing.len() >= self.unsynced.len(), "what is not synced is waited for");
+    }
+
     /// Replaces what is stored of a key: `before` must be what [`Store::load`] gave.
     pub fn save(
         &mut self,
-        key: &[u8],
+        key: &Bytes,
         before: &Siblings,
         after: &Siblings,
         disk: &mut dyn Disk,
@@ -111,6 +133,8 @@ impl Store {
         keyspace::data_key(slot, key, &mut engine_key);
         let position = self.write(&engine_key, after, disk)?;
         self.forest.update(slot, key, fingerprint(before), fingerprint(after));
+        self.unsynced.insert(key.clone(), position);
+        self.syncing.push_back((position, key.clone()));
         Ok(position)
     }
 
@@ -118,7 +142,7 @@ impl Store {
     /// covers both the news and all that was known before: when it is durable, so is the key.
     pub fn merge(
         &mut self,
-        key: &[u8],
+        key: &Bytes,
         news: &Siblings,
         disk: &mut dyn Disk,
     ) -> Result<(bool, Position), StoreError> {

@@ -29,7 +29,7 @@ use crate::node::message::Message;
 /// Bytes before the message.
 pub const HEADER: usize = 40;
 const MAGIC: [u8; 2] = *b"kv";
-const VERSION: u8 = 2;
+const VERSION: u8 = 4;
 const SUM_AT: usize = 32;
 
 /// Who sent a frame.
@@ -141,7 +141,7 @@ mod tests {
     const SENDER: Sender = Sender { node: NodeId(3), generation: Generation(5) };
 
     fn frame() -> (Message, Vec<u8>) {
-        let message = Message::Fetch { op: OpId(9), key: Bytes::from("key") };
+        let message = Message::Fetch { op: OpId(9), key: Bytes::from("key"), digest: false };
         let mut buffer = Vec::new();
         encode(CLUSTER, SENDER, &message, &mut buffer);
         (message, buffer)
@@ -166,12 +166,12 @@ mod tests {
         assert_eq!(
             text,
             concat!(
-                "2e0000006b760200",
+                "2f0000006b760400",
                 "0700000000000000",
                 "0300000000000000",
                 "0500000000000000",
-                "be7bcb427d87e97a",
-                "0909036b6579",
+                "f3d6b7b39e7e2ec7",
+                "0909036b657900",
             )
         );
     }

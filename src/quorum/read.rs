@@ -45,7 +45,12 @@ impl ReadTally {
 
     /// The first demand that is not met by the answers so far.
     pub fn shortfall(&self) -> Option<Shortfall> {
-        shortfall(&self.demands, &self.replicas, |node| self.answered & self.replicas.bit(node) != 0)
+        self.lacking(|node| self.answered & self.replicas.bit(node) != 0)
+    }
+
+    /// The first demand that the replicas of which `holds` is true do not meet.
+    pub fn lacking(&self, holds: impl Fn(NodeId) -> bool) -> Option<Shortfall> {
+        shortfall(&self.demands, &self.replicas, holds)
     }
 
     /// Whether everybody has answered or failed: nothing more is to be waited for, and repair can run.

@@ -4,7 +4,7 @@
 //! CONFIG CLIENT SELECT QUIT`. Of our own, where Redis has no words for it:
 //!
 //! ```text
-//! KV.GET key [R level] [PR level] [ZONES count] [TIMEOUT ms]                    -> [context, value...]
+//! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]    -> [context, value...]
 //! KV.PUT key value [CONTEXT token] [write options]                              -> [context, dot, acks, on disk]
 //! KV.DEL key [CONTEXT token] [write options]                                    -> [context, dot, acks, on disk]
 //! KV.PEEK key               what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
@@ -16,8 +16,8 @@
 //!
 //! A level is `one`, `quorum`, `all`, `local-quorum`, `each-quorum`, `any` (W only) or a number. What each option
 //! means is told at [`Consistency`](crate::node::consistency::Consistency). A context is the binary token that an
-//! earlier reply gave; an empty one means "I have seen nothing", none at all "replace what is there". What is not
-//! understood is refused, never ignored.
+//! earlier reply gave. A write replaces what it covers: an empty one means "I have seen nothing", none at all "replace
+//! what is there". A read never shows less than it covers. What is not understood is refused, never ignored.
 
 use std::borrow::ToOwned;
 use std::format;
@@ -26,6 +26,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::node::consistency::OnSiblings;
 use crate::node::request::{Command, Options, Request};
 use crate::real::options;
 use crate::real::reply::Shape;
@@ -103,7 +104,7 @@ fn ask(shape: Shape, requests: Vec<Request>) -> Action {
 }
 
 fn get(key: &[u8], options: Options) -> Request {
-    Request { key: Bytes::new(key), command: Command::Get, options }
+    Request { key: Bytes::new(key), command: Command::Get { context: None }, options }
 }
 
 fn delete(key: &[u8]) -> Request {
@@ -120,18 +121,25 @@ fn set(key: &[u8], value: &[u8], options: &[&[u8]]) -> Result<Action, String> {
 }
 
 fn kv_get(key: &[u8], words: &[&[u8]]) -> Result<Action, String> {
-    let mut options = Options::default();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if !options::knob(&mut options, options::READ, word, &mut words)? {
-            return Err(format!("ERR option '{}' is none of {}", quoted(word), options::READ.join(", ")));
-        }
-    }
-    Ok(ask(Shape::KvGet, vec![get(key, options)]))
+    let (context, mut options) = kv_options(options::READ, words)?;
+    // Whatever the connection wants of a plain GET.
+    options.siblings = Some(OnSiblings::All);
+    let command = Command::Get { context };
+    Ok(ask(Shape::KvGet, vec![Request { key: Bytes::new(key), command, options }]))
 }
 
 /// A put of `value`, or a delete if there is none.
 fn kv_write(key: &[u8], value: Option<&[u8]>, words: &[&[u8]]) -> Result<Action, String> {
+    let (context, options) = kv_options(options::WRITE, words)?;
+    let command = match value {
+        Some(value) => Command::Put { value: Bytes::new(value), context },
+        None => Command::Delete { context },
+    };
+    Ok(ask(Shape::KvWrite, vec![Request { key: Bytes::new(key), command, options }]))
+}
+
+/// A context and whichever of the `allowed` options.
+fn kv_options(allowed: &[&str], words: &[&[u8]]) -> Result<(Option<Bytes>, Options), String> {
     let mut options = Options::default();
     let mut context = None;
     let mut words = words.iter();
@@ -139,16 +147,12 @@ fn kv_write(key: &[u8], value: Option<&[u8]>, words: &[&[u8]]) -> Result<Action,
         if upper(word) == "CONTEXT" {
             let token = words.next().ok_or("ERR CONTEXT needs a token")?;
             once(&mut context, Bytes::new(token), word)?;
-        } else if !options::knob(&mut options, options::WRITE, word, &mut words)? {
-            let allowed = options::WRITE.join(", ");
+        } else if !options::knob(&mut options, allowed, word, &mut words)? {
+            let allowed = allowed.join(", ");
             return Err(format!("ERR option '{}' is none of CONTEXT, {allowed}", quoted(word)));
         }
     }
-    let command = match value {
-        Some(value) => Command::Put { value: Bytes::new(value), context },
-        None => Command::Delete { context },
-    };
-    Ok(ask(Shape::KvWrite, vec![Request { key: Bytes::new(key), command, options }]))
+    Ok((context, options))
 }
 
 fn kv_defaults(words: &[&[u8]]) -> Result<Action, String> {
@@ -251,7 +255,7 @@ mod tests {
         assert_eq!(shape, Shape::Set);
         assert_eq!(request.command, Command::Put { value: Bytes::from("v"), context: None });
         assert_eq!(request.options, Options::default());
-        assert_eq!(single("GET k").0.command, Command::Get);
+        assert_eq!(single("GET k").0.command, Command::Get { context: None });
         let Action::Ask { requests, shape: Shape::Del } = of("DEL a b c") else { panic!("a delete") };
         assert_eq!(requests.len(), 3);
     }
@@ -261,6 +265,8 @@ mod tests {
         let (get, _) = single("kv.get k r ONE timeout 250");
         assert_eq!(get.options.r, Some(Level::One));
         assert_eq!(get.options.timeout, Some(Duration::from_millis(250)));
+        let (get, _) = single("KV.GET k CONTEXT token");
+        assert_eq!(get.command, Command::Get { context: Some(Bytes::from("token")) });
         let (put, shape) = single("KV.PUT k v CONTEXT token W 2 STRICT");
         assert_eq!(shape, Shape::KvWrite);
         let context = Some(Bytes::from("token"));
@@ -276,6 +282,7 @@ mod tests {
             pr: Some(Level::Count(0)),
             zones: Some(2),
             timeout: Some(Duration::from_millis(9)),
+            siblings: Some(OnSiblings::All),
             ..Options::default()
         };
         let writes = Options {
@@ -297,6 +304,8 @@ mod tests {
         assert_eq!(of(&format!("KV.DEFAULTS {write} R local-quorum PR 0")), {
             Action::Defaults(Some(Options { r: reads.r, pr: reads.pr, ..writes }))
         });
+        let lww = Options { siblings: Some(OnSiblings::LastWriter), ..Options::default() };
+        assert_eq!(of("KV.DEFAULTS SIBLINGS lww"), Action::Defaults(Some(lww)));
         assert_eq!(of("KV.DEFAULTS reset"), Action::Defaults(None));
         assert_eq!(single("KV.PUT k v DW w").0.options.dw, Some(Durability::AsAcknowledged));
     }
@@ -304,12 +313,14 @@ mod tests {
     #[test]
     fn a_wish_that_cannot_be_honoured_is_an_error() {
         assert_eq!(error("SET k v EX 10"), "ERR option 'EX' of SET is not supported yet");
-        assert_eq!(error("KV.GET k W 2"), "ERR option 'W' is none of R, PR, ZONES, TIMEOUT");
+        assert_eq!(error("KV.GET k W 2"), "ERR option 'W' is none of CONTEXT, R, PR, ZONES, TIMEOUT");
         let levels = "one, quorum, all, local-quorum, each-quorum, any or a number from 0 to 7";
         assert_eq!(error("KV.GET k R most"), format!("ERR level 'most' is none of {levels}"));
         assert_eq!(error("KV.PUT k v DW most"), format!("ERR level 'most' is none of w, {levels}"));
         assert_eq!(error("KV.GET k ZONES 8"), "ERR a number of zones is 0 to 7");
         assert_eq!(error("KV.DEFAULTS RESET R 1").split(" is").next(), Some("ERR option 'RESET'"));
+        let policies = "ERR SIBLINGS is either siblings (a plain GET is an error) or lww";
+        assert_eq!(error("KV.DEFAULTS SIBLINGS newest"), policies);
         assert_eq!(error("KV.DEFAULTS CONTEXT t").split(" is").next(), Some("ERR option 'CONTEXT'"));
         assert_eq!(error("KV.GET k R"), "ERR a level is missing");
         assert_eq!(error("KV.PUT k v SLOPPY STRICT"), "ERR option 'STRICT' contradicts an earlier one");

@@ -19,6 +19,7 @@ use crate::base::id::{Address, ClusterId, NodeId, Zone};
 use crate::base::limits::{N_MAX, NAME_MAX, VALUE_MAX};
 use crate::base::time::Duration;
 use crate::node::config::Config;
+use crate::node::consistency::OnSiblings;
 use crate::quorum::tally::LEVELS;
 
 /// Client connections at a time, unless the file says otherwise.
@@ -92,6 +93,7 @@ struct Replication {
     pw: Option<Field>,
     dw: Option<Field>,
     zones: Option<Field>,
+    siblings: Option<Field>,
     sloppy: Option<Field>,
 }
 
@@ -109,6 +111,7 @@ struct Timing {
     gossip_every: Option<Field>,
     suspect_after: Option<Field>,
     exchange_every: Option<Field>,
+    clock_skew_max: Option<Field>,
 }
 
 /// Reads a configuration from the text of a file.
@@ -162,12 +165,14 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     set(&mut node.pw, &file.replication.pw, |field| level(field, LEVELS))?;
     set(&mut node.dw, &file.replication.dw, |field| level(field, &format!("w, {LEVELS}")))?;
     set(&mut node.zones, &file.replication.zones, |field| whole(field, 0..=N_MAX.into()))?;
+    set(&mut node.siblings, &file.replication.siblings, policy)?;
     set(&mut node.sloppy, &file.replication.sloppy, flag)?;
     set(&mut node.value_max, &file.limits.value_max, |field| whole(field, 1..=VALUE_MAX as i64))?;
     set(&mut node.request_timeout, &file.limits.request_timeout, span)?;
     set(&mut node.gossip_every, &file.timing.gossip_every, span)?;
     set(&mut node.suspect_after, &file.timing.suspect_after, span)?;
     set(&mut node.exchange_every, &file.timing.exchange_every, span)?;
+    set(&mut node.clock_skew_max, &file.timing.clock_skew_max, span)?;
     let mut clients_max = CLIENTS_DEFAULT_MAX;
     set(&mut clients_max, &file.limits.clients_max, |field| whole(field, 1..=65_536))?;
 
@@ -261,6 +266,10 @@ fn whole<T: TryFrom<i64>>(field: &Field, range: RangeInclusive<i64>) -> Result<T
 
 fn flag(field: &Field) -> Result<bool, Problem> {
     field.get_ref().as_bool().map_or_else(|| refuse(field, "true or false"), Ok)
+}
+
+fn policy(field: &Field) -> Result<OnSiblings, Problem> {
+    text(field).parse().or_else(|_| refuse(field, "\"siblings\" or \"lww\""))
 }
 
 fn level<T: core::str::FromStr>(field: &Field, allowed: &str) -> Result<T, Problem> {
@@ -402,6 +411,7 @@ mod tests {
             ("replication.n = 8", "8", "a whole number from 1 to 7"),
             ("replication.r = 'most'", "'most'", LEVELS),
             ("replication.dw = 'most'", "'most'", &format!("w, {LEVELS}")),
+            ("replication.siblings = 'newest'", "'newest'", "\"siblings\" or \"lww\""),
             ("replication.zones = 4", "4", "0 to n"),
             ("replication.pw = 'any'", "'any'", floors),
             ("replication.dw = 4", "4", floors),

@@ -192,9 +192,8 @@ impl Outlet {
 fn payload(command: &Command) -> usize {
     let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len());
     match command {
-        Command::Get => 0,
         Command::Put { value, context } => value.len() + len(context),
-        Command::Delete { context } => len(context),
+        Command::Get { context } | Command::Delete { context } => len(context),
     }
 }
 
@@ -204,7 +203,11 @@ mod tests {
     use crate::node::request::Options;
 
     fn get(replies: &UnboundedSender<(u64, u16, Answer)>) -> Event {
-        let request = Request { key: Bytes::from("key"), command: Command::Get, options: Options::default() };
+        let request = Request {
+            key: Bytes::from("key"),
+            command: Command::Get { context: None },
+            options: Options::default(),
+        };
         Event::Client { request, ticket: Ticket { seq: 0, part: 0, replies: replies.clone() } }
     }
 

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use crate::base::limits::N_MAX;
 use crate::base::time::Duration;
-use crate::node::consistency::{Options, TIMEOUT_MAX};
+use crate::node::consistency::{OnSiblings, Options, TIMEOUT_MAX};
 use crate::quorum::tally::LEVELS;
 use crate::real::command::{once, quoted, upper};
 use crate::real::resp::Value;
@@ -16,7 +16,8 @@ pub const READ: &[&str] = &["R", "PR", "ZONES", "TIMEOUT"];
 /// The knobs that a write may have.
 pub const WRITE: &[&str] = &["W", "PW", "DW", "ZONES", "SLOPPY", "STRICT", "TIMEOUT"];
 /// The knobs that a connection may have.
-pub const CONNECTION: &[&str] = &["R", "PR", "W", "PW", "DW", "ZONES", "SLOPPY", "STRICT", "TIMEOUT"];
+pub const CONNECTION: &[&str] =
+    &["R", "PR", "W", "PW", "DW", "ZONES", "SLOPPY", "STRICT", "TIMEOUT", "SIBLINGS"];
 
 /// Sets the knob that `word` names, if it is one of `allowed`, to what the next of `words` say. False: it is none.
 pub fn knob<'a>(
@@ -38,6 +39,7 @@ pub fn knob<'a>(
         "ZONES" => once(&mut options.zones, zones(words.next())?, word)?,
         "SLOPPY" => once(&mut options.sloppy, true, word)?,
         "STRICT" => once(&mut options.sloppy, false, word)?,
+        "SIBLINGS" => once(&mut options.siblings, policy(words.next())?, word)?,
         "TIMEOUT" => once(&mut options.timeout, timeout(words.next())?, word)?,
         _ => unreachable!("every knob that is allowed anywhere has its line above"),
     }
@@ -46,7 +48,7 @@ pub fn knob<'a>(
 
 /// What a connection has set, as names and values.
 pub fn shown(options: &Options) -> Value {
-    let Options { r, w, pr, pw, dw, zones, sloppy, timeout } = options;
+    let Options { r, w, pr, pw, dw, zones, sloppy, timeout, siblings } = options;
     let pairs = [
         ("r", r.map(|level| level.to_string())),
         ("pr", pr.map(|level| level.to_string())),
@@ -56,6 +58,7 @@ pub fn shown(options: &Options) -> Value {
         ("zones", zones.map(|count| count.to_string())),
         ("sloppy", sloppy.map(|sloppy| sloppy.to_string())),
         ("timeout", timeout.map(|timeout| timeout.as_millis().to_string())),
+        ("siblings", siblings.map(|policy| policy.to_string())),
     ];
     let set = pairs.into_iter().filter_map(|(name, value)| Some((Value::bulk(name), Value::bulk(&value?))));
     Value::Map(set.collect::<Vec<_>>())
@@ -65,6 +68,12 @@ fn level<T: core::str::FromStr>(word: Option<&&[u8]>, allowed: &str) -> Result<T
     let word = word.ok_or("ERR a level is missing")?;
     let text = str::from_utf8(word).unwrap_or_default().to_ascii_lowercase();
     text.parse().map_err(|_| format!("ERR level '{}' is none of {allowed}", quoted(word)))
+}
+
+fn policy(word: Option<&&[u8]>) -> Result<OnSiblings, String> {
+    let text = word.map(|word| String::from_utf8_lossy(word).to_ascii_lowercase());
+    let policy = text.and_then(|text| text.parse().ok());
+    policy.ok_or_else(|| "ERR SIBLINGS is either siblings (a plain GET is an error) or lww".into())
 }
 
 fn zones(word: Option<&&[u8]>) -> Result<u8, String> {

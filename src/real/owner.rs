@@ -106,7 +106,7 @@ impl Owner {
                 let tag = ClientTag(self.next_tag);
                 self.next_tag += 1;
                 self.waiting.insert(tag, ticket);
-                let is_write = !matches!(request.command, Command::Get);
+                let is_write = !matches!(request.command, Command::Get { .. });
                 let ended = self.step(Input::Client { tag, request });
                 let delay = if is_write { self.node.write_delay() } else { Default::default() };
                 if delay > Default::default() {

@@ -13,8 +13,7 @@ use crate::real::resp::Value;
 /// What a command makes of its outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// The value, or nil. Of siblings the newest: the one with the largest (stamp, dot). `KV.GET` shows them
-    /// all.
+    /// The value, or nil. Siblings are an error, unless the node chose one of them as the connection wants.
     Get,
     /// `OK`.
     Set,
@@ -44,7 +43,7 @@ pub fn reply(shape: Shape, answers: Vec<Answer>) -> Value {
             Answer::Info(text) => return Value::bulk(&text),
             Answer::Peek(held) => return peeked(*held),
             Answer::Outcome(Outcome::Found { values, context }) => match shape {
-                Shape::Get => return newest(values),
+                Shape::Get => return single(values),
                 Shape::KvGet => {
                     let values = values.into_iter().map(|found| Value::Bulk(found.value));
                     return Value::Array([Value::Bulk(context)].into_iter().chain(values).collect());
@@ -73,9 +72,15 @@ pub fn reply(shape: Shape, answers: Vec<Answer>) -> Value {
     }
 }
 
-fn newest(values: Vec<Found>) -> Value {
-    let newest = values.into_iter().max_by_key(|found| (found.stamp, found.dot));
-    newest.map_or(Value::Null, |found| Value::Bulk(found.value))
+/// One value has room in a reply to a plain `GET`. To pick one of several in silence would lose a write.
+fn single(mut values: Vec<Found>) -> Value {
+    if values.len() > 1 {
+        let count = values.len();
+        return Value::Error(format!(
+            "SIBLINGS the key has {count} concurrent values: KV.GET shows them, KV.DEFAULTS SIBLINGS lww picks the last"
+        ));
+    }
+    values.pop().map_or(Value::Null, |found| Value::Bulk(found.value))
 }
 
 /// The error of a command of which `written` of `parts` parts were applied. Once anything was, "rejected"
@@ -150,9 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn get_gives_the_newest_sibling_and_kv_get_gives_them_all() {
+    fn get_refuses_siblings_and_kv_get_gives_them_all() {
         let siblings = [("old", 1, 9), ("new", 2, 1), ("tied", 2, 3)];
-        assert_eq!(reply(Shape::Get, vec![found(&siblings)]), Value::bulk("tied"));
+        let Value::Error(text) = reply(Shape::Get, vec![found(&siblings)]) else { panic!("an error") };
+        assert!(text.starts_with("SIBLINGS the key has 3 concurrent values"), "{text}");
+        assert_eq!(reply(Shape::Get, vec![found(&siblings[..1])]), Value::bulk("old"));
         assert_eq!(reply(Shape::Get, vec![found(&[])]), Value::Null);
         let all = ["token", "old", "new", "tied"].map(Value::bulk);
         assert_eq!(reply(Shape::KvGet, vec![found(&siblings)]), Value::Array(all.to_vec()));

@@ -235,7 +235,7 @@ impl Session {
 
 /// The key of `request`, and whether it writes.
 fn touched(request: &Request) -> (Bytes, bool) {
-    (request.key.clone(), request.command != Command::Get)
+    (request.key.clone(), !matches!(request.command, Command::Get { .. }))
 }
 
 fn release(keys: &mut HashMap<Bytes, Use>, key: &Bytes, writes: bool) {
@@ -379,7 +379,8 @@ mod tests {
             sloppy: Some(false),
             ..Options::default()
         };
-        let nearer = Options { r: Some(Level::All), ..set.clone() };
+        let siblings = Some(crate::node::consistency::OnSiblings::All);
+        let nearer = Options { r: Some(Level::All), siblings, ..set.clone() };
         assert_eq!(options, [Options::default(), set.clone(), nearer, set, Options::default()]);
     }
 

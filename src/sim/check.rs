@@ -2,9 +2,6 @@
 //!
 //! [`recency`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`], [`converge`] and
 //! [`hints`] compare it with what the nodes hold in the end.
-//!
-//! Not checked, because not promised: monotonic reads. A read may see a write that is still in progress, and the next
-//! read of the same client, which asks other replicas, may not.
 
 pub mod converge;
 pub mod durable;

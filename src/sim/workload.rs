@@ -136,7 +136,7 @@ impl Client {
         let value = (kind == Kind::Put).then(|| self.value(plan));
         let node = self.nodes.below(nodes as u64) as usize;
         let command = match kind {
-            Kind::Get => Command::Get,
+            Kind::Get => Command::Get { context: None },
             Kind::Put => {
                 let value = value.clone().expect("a put has a value");
                 Command::Put { value, context: context.clone() }

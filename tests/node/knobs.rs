@@ -1,15 +1,16 @@
 //! Every knob, set at every place, does what is written of it; none is silently ignored.
 
+use kvsim::base::bytes::Bytes;
 use kvsim::base::id::Zone;
 use kvsim::base::time::Duration;
 use kvsim::node::config::Config;
-use kvsim::node::consistency::{Durability, Options};
+use kvsim::node::consistency::{Durability, OnSiblings, Options};
 use kvsim::node::fact::Fact;
 use kvsim::node::request::{Outcome, Rejection, Request};
 use kvsim::quorum::need::Knob;
 use kvsim::quorum::tally::{Impossible, Level};
 
-use crate::table::{Table, get, put};
+use crate::table::{Table, get, put, put_with};
 
 /// Where a knob is set. A connection's options reach the node with each request, behind the request's own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +38,7 @@ fn set(config: &mut Config, options: &Options) {
     let all = options.resolve(&config.consistency());
     (config.r, config.w, config.pr, config.pw) = (all.r, all.w, all.pr, all.pw);
     (config.dw, config.zones, config.sloppy) = (all.dw, all.zones, all.sloppy);
-    config.request_timeout = all.timeout;
+    (config.request_timeout, config.siblings) = (all.timeout, all.siblings);
 }
 
 /// What came of a request.
@@ -73,6 +74,16 @@ fn one_slow_disk(table: &mut Table, replicas: &[u64]) {
 
 fn all_disks_slow(table: &mut Table, replicas: &[u64]) {
     table.slow_disks.extend(replicas);
+}
+
+fn siblings(table: &mut Table, replicas: &[u64]) {
+    for value in ["a", "b"] {
+        table.request(replicas[0], put_with("key", value, Some(Bytes::default())));
+    }
+}
+
+fn shows(seen: &Seen, count: usize) -> bool {
+    matches!(&seen.outcome, Outcome::Found { values, .. } if values.len() == count)
 }
 
 fn is_written(seen: &Seen) -> bool {
@@ -122,8 +133,10 @@ fn cases() -> Vec<Case> {
         Case { knob: Options { timeout: Some(Duration::from_millis(100)), ..none() },
             request: write, trouble: all_disks_slow, without: |seen| !seen.early, with: |seen| seen.early },
         Case { knob: Options { timeout: Some(Duration::from_millis(100)), ..none() },
-            request: read, trouble: |table, replicas| table.partition(&replicas[..1]),
+            request: read.clone(), trouble: |table, replicas| table.partition(&replicas[..1]),
             without: |seen| !seen.early, with: |seen| seen.early },
+        Case { knob: Options { siblings: Some(OnSiblings::LastWriter), ..none() }, request: read,
+            trouble: siblings, without: |seen| shows(seen, 2), with: |seen| shows(seen, 1) },
     ]
 }
 

@@ -4,6 +4,7 @@ mod boot;
 mod hints;
 mod knobs;
 mod quorum;
+mod reads;
 mod repair;
 mod siblings;
 mod table;

@@ -2,6 +2,7 @@
 
 use kvsim::base::bytes::Bytes;
 use kvsim::base::time::Duration;
+use kvsim::node::consistency::OnSiblings;
 use kvsim::node::fact::Fact;
 use kvsim::node::request::{Command, Options, Outcome, Request};
 use kvsim::quorum::tally::Level;
@@ -77,4 +78,61 @@ fn a_deleted_key_stays_deleted_when_an_old_replica_returns() {
         let one = table.request(node, at(get("key"), Level::One));
         assert!(matches!(one, Some(Outcome::Found { values, .. }) if values.is_empty()), "at n{node}");
     }
+}
+
+fn lww(mut request: Request) -> Request {
+    request.options.siblings = Some(OnSiblings::LastWriter);
+    request
+}
+
+/// The last writer by the clock wins, wherever it is read, and a write with that read's context reconciles all.
+#[test]
+fn a_read_that_wants_the_last_writer_gets_one_value_and_a_context_of_all() {
+    let (mut table, replicas) = with_siblings();
+    for &node in &replicas {
+        let Some(Outcome::Found { values, context }) = table.request(node, lww(get("cart"))) else {
+            panic!()
+        };
+        assert_eq!(values.len(), 1);
+        assert_eq!(values[0].value, Bytes::from("eggs"), "written after the milk");
+        assert_eq!(context, table.get(node, "cart").1);
+    }
+    let command = Command::Delete { context: Some(Bytes::default()) };
+    table.request(replicas[0], Request { command, ..get("cart") });
+    let outcome = table.request(replicas[1], lww(get("cart")));
+    assert!(
+        matches!(outcome, Some(Outcome::Found { values, .. }) if values.is_empty()),
+        "the delete came last"
+    );
+    assert_eq!(
+        table.get(replicas[1], "cart").0.len(),
+        2,
+        "who asks for all sees what the delete did not know of"
+    );
+}
+
+fn stamps(table: &mut Table, node: u64) -> Vec<u64> {
+    table.peek(node, "key").versions().iter().map(|version| version.stamp.0).collect()
+}
+
+/// Within the bound, a stamp is adopted, so that stamps follow causality; beyond it, one broken clock would make all
+/// clocks wrong for ever.
+#[test]
+fn a_stamp_from_the_far_future_does_not_move_other_clocks() {
+    let mut table = Table::new(3);
+    table.ahead.insert(1, Duration::from_millis(900));
+    table.put(1, "key", "ahead");
+    table.put(2, "key", "after");
+    assert_eq!(stamps(&mut table, 2), [table.now.0 + 900_000_001], "just above what it replaces");
+    assert_eq!(table.count(Fact::StampRefused), 0);
+    table.advance(Duration::from_secs(5));
+    table.ahead.insert(1, Duration::from_secs(3600));
+    table.put(1, "key", "far ahead");
+    table.put(2, "key", "after that");
+    assert_eq!(stamps(&mut table, 2), [table.now.0]);
+    assert_eq!(table.get(3, "key").0, ["after that"], "causality decides, not stamps");
+    assert_eq!(table.count(Fact::StampRefused), 1);
+    table.ahead.clear();
+    table.put(1, "key", "put right");
+    assert_eq!(stamps(&mut table, 1), [table.now.0 + 1], "its own far stamp does not bind it either");
 }

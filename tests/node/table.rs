@@ -35,6 +35,8 @@ pub struct Table {
     pub cut: BTreeSet<(u64, u64)>,
     /// Nodes whose syncs are kept back until `release_syncs`.
     pub slow_disks: BTreeSet<u64>,
+    /// How far the wall clocks of nodes run ahead.
+    pub ahead: BTreeMap<u64, Duration>,
     held: Vec<(u64, SyncRequest)>,
     pub replies: BTreeMap<u64, Outcome>,
     pub facts: Vec<(u64, Fact)>,
@@ -69,6 +71,7 @@ impl Table {
             wire: VecDeque::new(),
             cut: BTreeSet::new(),
             slow_disks: BTreeSet::new(),
+            ahead: BTreeMap::new(),
             held: Vec::new(),
             replies: BTreeMap::new(),
             facts: Vec::new(),
@@ -161,7 +164,8 @@ impl Table {
 
     pub fn step(&mut self, id: u64, input: Input) {
         let mut out = Outbox::default();
-        let now = Now { mono: self.now, wall: WallTime(self.now.0) };
+        let ahead = self.ahead.get(&id).copied().unwrap_or_default();
+        let now = Now { mono: self.now, wall: WallTime((self.now + ahead).0) };
         let (Some(node), Some(disk)) = (self.nodes.get_mut(&id), self.disks.get_mut(&id)) else { return };
         node.step(input, &mut Env { now, disk, out: &mut out });
         self.drain(id, out);
@@ -261,7 +265,7 @@ impl Table {
 }
 
 pub fn get(key: &str) -> Request {
-    Request { key: Bytes::from(key), command: Command::Get, options: Options::default() }
+    Request { key: Bytes::from(key), command: Command::Get { context: None }, options: Options::default() }
 }
 
 pub fn put(key: &str, value: &str) -> Request {

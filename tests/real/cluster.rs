@@ -111,7 +111,10 @@ fn contexts_resolve_siblings_and_pipelines_keep_their_order() {
         Value::Bytes(bytes) => bytes.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(client.call(&["GET", "cart"]), Value::from("bread"), "the newest");
+    let Value::Text(error) = client.call(&["GET", "cart"]) else { panic!("an error") };
+    assert!(error.starts_with("-SIBLINGS"), "{error}");
+    client.call(&["KV.DEFAULTS", "SIBLINGS", "lww"]);
+    assert_eq!(client.call(&["GET", "cart"]), Value::from("bread"), "the last writer's");
     let resolve: [&[u8]; 5] = [b"KV.PUT", b"cart", b"milk, bread", b"CONTEXT", &context];
     let Value::Array(written) = client.call(&resolve) else { panic!("an array") };
     assert_eq!(written[2], Value::Integer(1));

@@ -7,6 +7,7 @@ pub mod demand;
 pub mod forward;
 pub mod handoff;
 pub mod read;
+pub mod read_repair;
 pub mod write;
 
 use alloc::boxed::Box;
@@ -75,7 +76,7 @@ impl Node {
         };
         let slot = slot_of(&request.key);
         match request.command {
-            Command::Get => self.coordinate_read(asker, &placement, slot, request, consistency, env),
+            Command::Get { .. } => self.coordinate_read(asker, &placement, slot, request, consistency, env),
             Command::Put { .. } | Command::Delete { .. } if placement.owns(self.me(), slot) => {
                 self.coordinate_write(asker, &placement, slot, request, consistency, env);
             }

@@ -1,24 +1,34 @@
-//! Coordinating a read: ask every replica, answer at R, go on listening, and repair who is behind.
+//! Coordinating a read: ask every replica, and answer when enough of them have what is shown *on their disks*.
 //!
-//! Repair is by causality: the merged sibling set is sent to each replica that answered with less. There is no vote;
-//! one replica that knows more is right against two that agree.
+//! What replicas answer is on their disks already (`Node::on_fetch`), so as long as they agree, R answers are
+//! enough. Where they differ, what is shown is the merge of the first answers that are enough, and the replicas that
+//! know less get it, durably, before the client does ([`super::read_repair`]). So whatever a quorum read shows is
+//! held by a quorum, and every later quorum read meets it: reads never go back, even if the write that is shown
+//! failed, or its coordinator is gone (CASSANDRA-2494 is the story of a store that did otherwise).
+//!
+//! A coordinator that is a replica itself asks the others only for a fingerprint, as they usually agree with it: one
+//! value then crosses no wire at all. Whoever disagrees is asked for the whole, one round trip later. A coordinator
+//! without a copy of its own asks all for the whole: to wait for one chosen replica would make the read as slow as
+//! that, or need a second, speculative request.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::{NodeId, OpId, Slot};
+use crate::base::id::{ClusterId, NodeId, OpId, Slot};
 use crate::base::time::Instant;
+use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::siblings::Siblings;
-use crate::node::consistency::Consistency;
+use crate::node::consistency::{Consistency, OnSiblings};
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
-use crate::node::message::Message;
+use crate::node::message::{Held, Message};
 use crate::node::outbox::Target;
-use crate::node::request::{Found, Outcome, Rejection, Request};
-use crate::node::step::{NO_OP, Node};
+use crate::node::request::{Command, Found, Outcome, Rejection, Request};
+use crate::node::step::Node;
+use crate::node::store::fingerprint;
 use crate::quorum::read::ReadTally;
 use crate::quorum::tally::Decision;
 use crate::ring::placement::Placement;
@@ -28,13 +38,32 @@ use crate::ring::placement::Placement;
 pub struct ReadOp {
     pub asker: Asker,
     pub deadline: Instant,
-    key: Bytes,
+    pub(super) key: Bytes,
+    /// What the client has seen already: it must not be shown less.
+    floor: Clock,
+    siblings: OnSiblings,
     tally: ReadTally,
+    /// The copy here, with its fingerprint, for comparison with those of others.
+    own: Option<(Option<u128>, Arc<Siblings>)>,
     /// What each replica answered, to know whom to repair.
-    answers: Vec<(NodeId, Arc<Siblings>)>,
+    pub(super) answers: Vec<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
-    merged: Siblings,
+    pub(super) merged: Siblings,
+    /// What the client is about to be shown.
+    pub(super) goal: Option<Goal>,
+    /// Too few can still answer.
+    hopeless: bool,
     pub replied: bool,
+}
+
+/// What a read shows, as soon as enough replicas hold it.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Goal {
+    pub(super) siblings: Arc<Siblings>,
+    /// Who has it, or more, on disk.
+    pub(super) holders: Vec<NodeId>,
+    /// Who was sent it.
+    pub(super) sent: Vec<NodeId>,
 }
 
 impl Node {
@@ -47,33 +76,58 @@ impl Node {
         consistency: Consistency,
         env: &mut Env,
     ) {
+        match self.try_read(asker, placement, slot, request, consistency, env) {
+            Ok(()) => {}
+            Err(rejection) => self.answer(asker, Outcome::Rejected(rejection), env),
+        }
+    }
+
+    fn try_read(
+        &mut self,
+        asker: Asker,
+        placement: &Placement,
+        slot: Slot,
+        request: Request,
+        consistency: Consistency,
+        env: &mut Env,
+    ) -> Result<(), Rejection> {
         let replicas = self.replicas_seen(placement, slot);
-        let demands = match self.read_demands(&replicas, &consistency) {
-            Ok(demands) => demands,
-            Err(rejection) => return self.answer(asker, Outcome::Rejected(rejection), env),
+        let demands = self.read_demands(&replicas, &consistency)?;
+        let key = request.key;
+        let floor = match &request.command {
+            Command::Get { context: Some(token) } => {
+                context::open(self.identity.cluster, &key, token).map_err(|_| Rejection::Context)?
+            }
+            _ => Clock::EMPTY,
         };
+        let is_replica = placement.owns(self.me(), slot);
+        let own = if is_replica { self.load_for_read(&key, env) } else { None };
         let deadline = env.now.mono + consistency.timeout;
-        let nodes = placement.replicas(slot);
         let id = self.open_op(|_| {
             Op::Read(ReadOp {
                 asker,
                 deadline,
-                key: request.key.clone(),
+                key: key.clone(),
+                floor,
+                siblings: consistency.siblings,
                 tally: ReadTally::new(replicas, demands),
-                answers: Vec::with_capacity(nodes.len()),
+                own: own.clone().map(|own| (fingerprint(&own), own)),
+                answers: Vec::with_capacity(placement.replicas(slot).len()),
                 merged: Siblings::default(),
+                goal: None,
+                hopeless: false,
                 replied: false,
             })
         });
-        for &node in nodes {
-            if node == self.me() {
-                let own = self.load_for_read(&request.key, env);
-                self.read_answered(id, node, own, env);
-            } else {
-                let message = Message::Fetch { op: id, key: request.key.clone() };
-                self.send(Target::Node(node), message, env);
-            }
+        for &node in placement.replicas(slot).iter().filter(|&&node| node != self.me()) {
+            let message = Message::Fetch { op: id, key: key.clone(), digest: own.is_some() };
+            self.send(Target::Node(node), message, env);
         }
+        if is_replica {
+            let held = own.map_or(Held::Damaged, Held::Siblings);
+            self.tell_when_durable(&key, self.me(), id, held, env);
+        }
+        Ok(())
     }
 
     /// The copy here, or `None` if it is damaged: which is no "not found".
@@ -87,39 +141,44 @@ impl Node {
         }
     }
 
-    /// A replica has answered; `None`: it cannot.
-    pub(in crate::node) fn read_answered(
-        &mut self,
-        id: OpId,
-        node: NodeId,
-        answer: Option<Arc<Siblings>>,
-        env: &mut Env,
-    ) {
+    /// A replica, or this node, has told what it holds on its disk.
+    pub(in crate::node) fn on_fetched(&mut self, id: OpId, node: NodeId, held: Held, env: &mut Env) {
+        let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
+        let answer = match held {
+            Held::Damaged => None,
+            Held::Siblings(siblings) => Some(siblings),
+            Held::Digest(digest) => match &op.own {
+                Some((own, siblings)) if digest.map(|digest| *digest) == *own => Some(siblings.clone()),
+                _ => {
+                    // It counts when the whole is here.
+                    let message = Message::Fetch { op: id, key: op.key.clone(), digest: false };
+                    return self.send(Target::Node(node), message, env);
+                }
+            },
+        };
+        op.take(node, answer);
+        self.advance_read(id, env);
+    }
+
+    /// Goes on with a read about which something has become known.
+    pub(super) fn advance_read(&mut self, id: OpId, env: &mut Env) {
         let cluster = self.identity.cluster;
         let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
-        let decision = match answer {
-            None => op.tally.failed(node),
-            Some(siblings) => {
-                let decision = op.tally.answered(node);
-                if op.answers.iter().all(|known| known.0 != node) {
-                    op.merged.merge(&siblings);
-                    op.answers.push((node, siblings));
-                }
-                decision
-            }
-        };
-        let complete = op.tally.complete();
-        let outcome = match decision {
-            Decision::Wait => None,
-            Decision::Met => Some(op.found(cluster)),
-            Decision::Impossible => Some(op.timed_out()),
-        };
+        let behind = op.set_goal();
+        let outcome = op.outcome(cluster);
         if let Some(outcome) = outcome {
+            assert!(!op.replied, "a read is answered once");
             op.replied = true;
             let asker = op.asker;
             self.answer(asker, outcome, env);
         }
-        if complete && let Some(Op::Read(op)) = self.close_op(id) {
+        for node in behind {
+            self.bring_to_goal(id, node, env);
+        }
+        let ended = |op: &ReadOp| op.replied && op.tally.complete();
+        if self.ops.get(&id).is_some_and(|op| matches!(op, Op::Read(op) if ended(op)))
+            && let Some(Op::Read(op)) = self.close_op(id)
+        {
             self.repair_readers(&op, env);
         }
     }
@@ -127,46 +186,88 @@ impl Node {
     /// Time is up: whoever has answered by now is repaired.
     pub(super) fn expire_read(&mut self, op: ReadOp, env: &mut Env) {
         if !op.replied {
-            self.answer(op.asker, op.timed_out(), env);
+            self.answer(op.asker, op.failed(), env);
         }
         self.repair_readers(&op, env);
-    }
-
-    /// Sends the merged set to everybody who answered with less.
-    fn repair_readers(&mut self, op: &ReadOp, env: &mut Env) {
-        if !op.merged.is_valid() {
-            return;
-        }
-        let mut shared = None;
-        for (node, answer) in &op.answers {
-            if **answer == op.merged {
-                continue;
-            }
-            env.out.facts.push(Fact::ReadRepaired);
-            let siblings = shared.get_or_insert_with(|| Arc::new(op.merged.clone())).clone();
-            if *node == self.me() {
-                // A failure here leaves the key as it is, for the Merkle exchange to find.
-                let _ = self.store.merge(&op.key, &siblings, env.disk);
-            } else {
-                let message = Message::Store { op: NO_OP, key: op.key.clone(), siblings, early: false };
-                self.send(Target::Node(*node), message, env);
-            }
-        }
     }
 }
 
 impl ReadOp {
-    fn found(&self, cluster: crate::base::id::ClusterId) -> Outcome {
-        let values = self.merged.versions().iter().filter_map(|version| {
+    /// Takes the answer of a replica; `None`: it cannot answer.
+    fn take(&mut self, node: NodeId, answer: Option<Arc<Siblings>>) {
+        let Some(siblings) = answer else {
+            self.hopeless |= self.tally.failed(node) == Decision::Impossible;
+            return;
+        };
+        self.tally.answered(node);
+        if self.answers.iter().all(|known| known.0 != node) {
+            self.merged.merge(&siblings);
+            self.answers.push((node, siblings));
+        }
+    }
+
+    /// Fixes what to show once enough have answered; later answers, which may bring more, no longer move it, so a read
+    /// amid writes ends. The answer is who has to be brought up to it.
+    fn set_goal(&mut self) -> Vec<NodeId> {
+        if self.goal.is_none()
+            && self.tally.shortfall().is_none()
+            && self.merged.clock().descends(&self.floor)
+        {
+            let siblings = Arc::new(self.merged.clone());
+            self.goal = Some(Goal { siblings, holders: Vec::new(), sent: Vec::new() });
+        }
+        let Some(goal) = &mut self.goal else { return Vec::new() };
+        let mut behind = Vec::new();
+        for (node, answer) in &self.answers {
+            if goal.holders.contains(node) || goal.sent.contains(node) {
+                continue;
+            }
+            if answer.knows(&goal.siblings) {
+                goal.holders.push(*node);
+            } else if goal.siblings.is_valid() {
+                goal.sent.push(*node);
+                behind.push(*node);
+            }
+        }
+        behind
+    }
+
+    /// What to tell the client now, if anything.
+    fn outcome(&self, cluster: ClusterId) -> Option<Outcome> {
+        match &self.goal {
+            _ if self.replied => None,
+            Some(goal) if self.tally.lacking(|node| goal.holders.contains(&node)).is_none() => {
+                Some(self.found(goal, cluster))
+            }
+            // More than a key may hold (foreign replicas would have to have sent it): nobody can be brought up to it.
+            // Without this, the key could never be read, and so never be reconciled.
+            Some(goal) if !goal.siblings.is_valid() => Some(self.found(goal, cluster)),
+            Some(_) => None,
+            None => (self.hopeless || self.tally.complete()).then(|| self.failed()),
+        }
+    }
+
+    fn found(&self, goal: &Goal, cluster: ClusterId) -> Outcome {
+        let last = goal.siblings.last_written().map(|version| version.dot);
+        let shown = goal.siblings.versions().iter().filter(|version| match self.siblings {
+            OnSiblings::All => true,
+            OnSiblings::LastWriter => Some(version.dot) == last,
+        });
+        let values = shown.filter_map(|version| {
             let value = version.value.clone()?;
             Some(Found { value, stamp: version.stamp, dot: version.dot })
         });
-        let context = context::seal(cluster, &self.key, self.merged.clock());
+        let context = context::seal(cluster, &self.key, goal.siblings.clock());
         Outcome::Found { values: values.collect(), context }
     }
 
-    fn timed_out(&self) -> Outcome {
-        let short = self.tally.shortfall().expect("a read that is satisfied is answered at once");
-        Outcome::Rejected(Rejection::Timeout { knob: short.knob, answers: short.have, needed: short.needed })
+    /// Why there is nothing to show.
+    fn failed(&self) -> Outcome {
+        let holds = |node: NodeId| self.goal.as_ref().is_some_and(|goal| goal.holders.contains(&node));
+        let short = if self.goal.is_some() { self.tally.lacking(holds) } else { self.tally.shortfall() };
+        Outcome::Rejected(match short {
+            Some(short) => Rejection::Timeout { knob: short.knob, answers: short.have, needed: short.needed },
+            None => Rejection::Behind,
+        })
     }
 }

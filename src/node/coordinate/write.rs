@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId, Slot};
 use crate::base::limits::{SIBLINGS_BYTES_MAX, SIBLINGS_MAX};
-use crate::base::time::Instant;
+use crate::base::time::{Instant, WallTime};
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
@@ -148,11 +148,11 @@ impl Node {
     }
 
     /// Gives the write its dot, over what is stored here and what its client had seen.
-    fn number(&mut self, before: &Siblings, request: &Request, env: &Env) -> Result<Numbered, Rejection> {
+    fn number(&mut self, before: &Siblings, request: &Request, env: &mut Env) -> Result<Numbered, Rejection> {
         let (value, token) = match &request.command {
             Command::Put { value, context } => (Some(value.clone()), context),
             Command::Delete { context } => (None, context),
-            Command::Get => unreachable!("reads are not numbered"),
+            Command::Get { .. } => unreachable!("reads are not numbered"),
         };
         let mut seen = match token {
             Some(token) => {
@@ -160,7 +160,8 @@ impl Node {
             }
             None => before.clock().clone(),
         };
-        let stamp = self.stamp(before.latest_stamp(), env);
+        let last = before.last_written().map_or(WallTime::default(), |version| version.stamp);
+        let stamp = self.stamp(last, env);
         let mut siblings = before.clone();
         let dot = siblings.write(self.actor, &seen, stamp, value);
         if siblings.versions().len() > SIBLINGS_MAX || siblings.value_bytes() > SIBLINGS_BYTES_MAX {
