@@ -76,7 +76,7 @@
 //! ```
 //!
 //! A slot is one contiguous range, so building a Merkle tree or moving a slot is a scan. Every value begins with
-//! its format version, now 1.
+//! its format version, now 2 (hints: since when, and the siblings).
 //!
 //! ## Looking at a folder
 //!

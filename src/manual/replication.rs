@@ -24,6 +24,13 @@
 //! hint is durable, is handed over when its target is usable again, and is deleted only after the target has it on
 //! disk. It never counts towards W, unless the request asked for `any`.
 //!
+//! Hints have bounds, and what falls to them is counted (`hint_dropped`): bytes per node (`hints_bytes_max`), and age
+//! (`hint_age_max`, by the wall clock, kept across restarts). What they held then comes by repair. If the layout has
+//! taken the key from a hint's target, the hint goes to a replica that has it now (`hint_rerouted`). Hints wait for
+//! clients: how many may be on their way to one target halves in every round in which a request of the keeper's own
+//! clients timed out, and grows by one in every other. (Not bound: a target that is down, still a member, and no
+//! replica of the key any more keeps its hint until it is back or the hint too old.)
+//!
 //! ## How much is enough
 //!
 //! Each knob is a condition of its own on who has answered; all that are set must hold. A level is `one`, `quorum` (a

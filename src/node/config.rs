@@ -45,6 +45,11 @@ pub struct Config {
     pub zones: u8,
     /// What a read shows of a key with siblings, unless the request says otherwise.
     pub siblings: OnSiblings,
+    /// Bytes of hints that this node keeps for others, at most. Beyond that new hints are dropped, visibly, and only
+    /// repair brings the writes to their replicas.
+    pub hints_bytes_max: u32,
+    /// How long a hint is kept. Whoever was away for longer gets what it missed by repair, which by then is cheaper.
+    pub hint_age_max: Duration,
     /// How far a version's stamp may lie ahead of this node's wall clock and still move the stamps of later writes.
     pub clock_skew_max: Duration,
     /// The largest value, in bytes.
@@ -80,6 +85,8 @@ impl Config {
             dw: Durability::AsAcknowledged,
             zones: 0,
             siblings: OnSiblings::All,
+            hints_bytes_max: 256 << 20,
+            hint_age_max: Duration::from_secs(3 * 3600),
             clock_skew_max: Duration::from_secs(1),
             value_max: VALUE_DEFAULT_MAX as u32,
             request_timeout: Duration::from_secs(2),

@@ -48,8 +48,10 @@ facts! {
     StampRefused = "stamp_refused",
     /// A hint was stored for a replica that could not be reached.
     HintStored = "hint_stored",
-    /// There was no room for a hint; only repair will bring the write to its replica.
+    /// There was no room for a hint, or it grew too old; only repair will bring the write to its replica.
     HintDropped = "hint_dropped",
+    /// A hint's target is no replica of the key any more; it goes to one that is.
+    HintRerouted = "hint_rerouted",
     /// A hint reached its replica's disk and was deleted.
     HintDelivered = "hint_delivered",
     /// A Merkle exchange found a difference.

@@ -147,13 +147,14 @@ impl Node {
         siblings: &Siblings,
         env: &mut Env,
     ) -> Option<Position> {
-        if target == self.me() || !self.hints.has_room() {
+        let room = (self.config.hints_bytes_max as usize).saturating_sub(self.hints.bytes());
+        if target == self.me() || room < key.len() + siblings.value_bytes() {
             env.out.facts.push(Fact::HintDropped);
             return None;
         }
-        match self.store.save_hint(target, key, siblings, env.disk) {
-            Ok((bytes, position)) => {
-                self.hints.insert(target, key.clone(), bytes);
+        match self.store.save_hint(target, key, siblings, env.now.wall, env.disk) {
+            Ok((bytes, since, position)) => {
+                self.hints.insert(target, key.clone(), bytes, since);
                 env.out.facts.push(Fact::HintStored);
                 Some(position)
             }

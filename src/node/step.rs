@@ -55,6 +55,8 @@ pub struct Node {
     pub(super) timers: Timers,
     /// What to do when the log is durable up to a position; positions never fall.
     waiting: VecDeque<(Position, Waiter)>,
+    /// Whether a request that this node took has run out of time since the last look at the hints.
+    pub(super) timed_out: bool,
     /// The last stamp given to a write.
     last_stamp: WallTime,
     /// Nothing moves any more.
@@ -201,6 +203,7 @@ impl Node {
             forwards: Forwards::default(),
             timers,
             waiting: VecDeque::new(),
+            timed_out: false,
             last_stamp: WallTime::default(),
             halted: false,
         })

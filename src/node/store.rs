@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::checksum::digest;
-use crate::base::codec;
+use crate::base::codec::{self, Decode, Encode};
 use crate::base::id::NodeId;
+use crate::base::time::WallTime;
 use crate::causal::siblings::Siblings;
 use crate::disk::Disk;
 use crate::node::keyspace;
@@ -61,6 +62,14 @@ impl From<WriteError> for StoreError {
     }
 }
 
+/// A hint as it is stored.
+#[derive(Clone, Debug, Default, Encode, Decode)]
+struct Kept {
+    /// When the oldest write in it was kept, by this node's wall clock.
+    since: WallTime,
+    siblings: Siblings,
+}
+
 /// What lies under other prefixes than the data, as found at boot.
 pub struct Found {
     pub hints: HintIndex,
@@ -85,7 +94,9 @@ impl Store {
         let (from, to) = keyspace::hint_range();
         store.scan_with(Engine::scan_around, from, &to, disk, |_, engine_key, value| {
             if let Some((target, key)) = keyspace::parse_hint_key(engine_key) {
-                hints.insert(target, Bytes::new(key), value.len());
+                // One that cannot be read is as old as can be, so that it is soon dropped, and seen to be.
+                let since = keyspace::decode_value(value).map_or(WallTime(0), |kept: Kept| kept.since);
+                hints.insert(target, Bytes::new(key), engine_key.len() + value.len(), since);
             }
             true
         })?;
@@ -100,7 +111,7 @@ impl Store {
     pub fn load(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
         let mut engine_key = Vec::with_capacity(key.len() + 3);
         keyspace::data_key(slot_of(key), key, &mut engine_key);
-        self.read(&engine_key, disk)
+        Ok(self.read(&engine_key, disk)?.unwrap_or_default())
     }
 
     /// Whether what is stored of a key would survive a crash.
@@ -131,7 +142,7 @@ impl Store {
         let slot = slot_of(key);
         let mut engine_key = Vec::with_capacity(key.len() + 3);
         keyspace::data_key(slot, key, &mut engine_key);
-        let position = self.write(&engine_key, after, disk)?;
+        let (_, position) = self.write(&engine_key, after, disk)?;
         self.forest.update(slot, key, fingerprint(before), fingerprint(after));
         self.unsynced.insert(key.clone(), position);
         self.syncing.push_back((position, key.clone()));
@@ -158,22 +169,25 @@ impl Store {
         Ok((true, position))
     }
 
-    /// Stores a hint beside what is already kept for that target and key. The answer is its size in bytes.
+    /// Stores a hint beside what is already kept for that target and key. The answer is its size in bytes, and since
+    /// when some of it has been kept.
     pub fn save_hint(
         &mut self,
         target: NodeId,
         key: &[u8],
         siblings: &Siblings,
+        now: WallTime,
         disk: &mut dyn Disk,
-    ) -> Result<(usize, Position), StoreError> {
+    ) -> Result<(usize, WallTime, Position), StoreError> {
         let engine_key = hint_key(target, key);
-        let mut kept: Siblings = self.read(&engine_key, disk)?;
-        kept.merge(siblings);
-        if !kept.is_valid() {
+        let kept: Option<Kept> = self.read(&engine_key, disk)?;
+        let mut kept = kept.unwrap_or(Kept { since: now, siblings: Siblings::default() });
+        kept.siblings.merge(siblings);
+        if !kept.siblings.is_valid() {
             return Err(StoreError::TooLarge);
         }
-        let position = self.write(&engine_key, &kept, disk)?;
-        Ok((engine_key.len() + kept.value_bytes(), position))
+        let (bytes, position) = self.write(&engine_key, &kept, disk)?;
+        Ok((engine_key.len() + bytes, kept.since, position))
     }
 
     /// The hint kept for that target and key.
@@ -183,7 +197,8 @@ impl Store {
         key: &[u8],
         disk: &mut dyn Disk,
     ) -> Result<Arc<Siblings>, StoreError> {
-        self.read(&hint_key(target, key), disk).map(Arc::new)
+        let kept: Option<Kept> = self.read(&hint_key(target, key), disk)?;
+        Ok(Arc::new(kept.unwrap_or_default().siblings))
     }
 
     /// Forgets a hint.
@@ -198,7 +213,7 @@ impl Store {
 
     /// Keeps the layout for the next start.
     pub fn save_layout(&mut self, layout: &Layout, disk: &mut dyn Disk) -> Result<Position, StoreError> {
-        self.write(keyspace::LAYOUT, layout, disk)
+        Ok(self.write(keyspace::LAYOUT, layout, disk)?.1)
     }
 
     /// The keys of a part of a leaf with the digests of what is stored, in key order, as many as go into a page.
@@ -221,23 +236,28 @@ impl Store {
         Ok(listing)
     }
 
-    fn read(&mut self, engine_key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
+    fn read<T: codec::Decode<()>>(
+        &mut self,
+        engine_key: &[u8],
+        disk: &mut dyn Disk,
+    ) -> Result<Option<T>, StoreError> {
         match self.engine.get(engine_key, disk) {
-            Ok(None) => Ok(Siblings::default()),
-            Ok(Some(bytes)) => keyspace::decode_value(&bytes).map_err(|_| StoreError::Damaged),
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) => keyspace::decode_value(&bytes).map(Some).map_err(|_| StoreError::Damaged),
             Err(_) => Err(StoreError::Damaged),
         }
     }
 
+    /// The answer is the length of the encoded value, and where in the log it stands.
     fn write<T: codec::Encode>(
         &mut self,
         engine_key: &[u8],
         value: &T,
         disk: &mut dyn Disk,
-    ) -> Result<Position, StoreError> {
+    ) -> Result<(usize, Position), StoreError> {
         let mut bytes = Vec::new();
         keyspace::encode_value(value, &mut bytes);
-        Ok(self.engine.put(engine_key, Some(&bytes), disk)?)
+        Ok((bytes.len(), self.engine.put(engine_key, Some(&bytes), disk)?))
     }
 
     /// Hands over every entry of a range in key order, for as long as `each` wants more.

@@ -102,6 +102,8 @@ struct Replication {
 struct Limits {
     value_max: Option<Field>,
     request_timeout: Option<Field>,
+    hints_bytes_max: Option<Field>,
+    hint_age_max: Option<Field>,
     clients_max: Option<Field>,
 }
 
@@ -158,17 +160,11 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     // others would own everything alone.
     node.founders = u16::try_from(node.seeds.len()).unwrap_or(u16::MAX);
     set(&mut node.founders, &file.founders, |field| whole(field, 1..=1000))?;
-    set(&mut node.n, &file.replication.n, |field| whole(field, 1..=N_MAX.into()))?;
-    set(&mut node.r, &file.replication.r, |field| level(field, LEVELS))?;
-    set(&mut node.w, &file.replication.w, |field| level(field, LEVELS))?;
-    set(&mut node.pr, &file.replication.pr, |field| level(field, LEVELS))?;
-    set(&mut node.pw, &file.replication.pw, |field| level(field, LEVELS))?;
-    set(&mut node.dw, &file.replication.dw, |field| level(field, &format!("w, {LEVELS}")))?;
-    set(&mut node.zones, &file.replication.zones, |field| whole(field, 0..=N_MAX.into()))?;
-    set(&mut node.siblings, &file.replication.siblings, policy)?;
-    set(&mut node.sloppy, &file.replication.sloppy, flag)?;
+    replication(&mut node, &file.replication)?;
     set(&mut node.value_max, &file.limits.value_max, |field| whole(field, 1..=VALUE_MAX as i64))?;
     set(&mut node.request_timeout, &file.limits.request_timeout, span)?;
+    set(&mut node.hints_bytes_max, &file.limits.hints_bytes_max, |field| whole(field, 0..=u32::MAX.into()))?;
+    set(&mut node.hint_age_max, &file.limits.hint_age_max, span)?;
     set(&mut node.gossip_every, &file.timing.gossip_every, span)?;
     set(&mut node.suspect_after, &file.timing.suspect_after, span)?;
     set(&mut node.exchange_every, &file.timing.exchange_every, span)?;
@@ -183,6 +179,18 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
         allowed: Some(error.allowed.to_owned()),
     })?;
     Ok(NodeConfig { node, data, client, peer, clients_max })
+}
+
+fn replication(node: &mut Config, file: &Replication) -> Result<(), Problem> {
+    set(&mut node.n, &file.n, |field| whole(field, 1..=N_MAX.into()))?;
+    set(&mut node.r, &file.r, |field| level(field, LEVELS))?;
+    set(&mut node.w, &file.w, |field| level(field, LEVELS))?;
+    set(&mut node.pr, &file.pr, |field| level(field, LEVELS))?;
+    set(&mut node.pw, &file.pw, |field| level(field, LEVELS))?;
+    set(&mut node.dw, &file.dw, |field| level(field, &format!("w, {LEVELS}")))?;
+    set(&mut node.zones, &file.zones, |field| whole(field, 0..=N_MAX.into()))?;
+    set(&mut node.siblings, &file.siblings, policy)?;
+    set(&mut node.sloppy, &file.sloppy, flag)
 }
 
 /// Where the field that the core names stands in the file, if it does.

@@ -1,24 +1,40 @@
 //! [`HintIndex`]: which hints this node keeps, and which of them are on their way. The hints themselves lie in the
 //! storage engine; this index is built again from them at every start.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::NodeId;
+use crate::base::time::WallTime;
 
-/// Bytes of hints that a node keeps, at most. Beyond that new hints are refused, visibly, and the Merkle exchange has
-/// to bring the writes to their replicas.
-pub const HINTS_BYTES_MAX: usize = 256 << 20;
-/// Hints on their way to one target at a time, so that a node that returns is not overrun.
+/// Hints on their way to one target at a time, at first, so that a node that returns is not overrun.
 pub const WINDOW: usize = 16;
+/// The same, at most, however quiet this node is.
+pub const WINDOW_MAX: usize = 64;
 
 /// What is kept, by target and key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HintIndex {
     targets: BTreeMap<NodeId, Queue>,
+    /// All hints, the oldest first.
+    by_age: BTreeSet<(WallTime, NodeId, Bytes)>,
     bytes: usize,
     next_version: u64,
+    /// How many may be on their way to one target.
+    window: usize,
+}
+
+impl Default for HintIndex {
+    fn default() -> HintIndex {
+        HintIndex {
+            targets: BTreeMap::new(),
+            by_age: BTreeSet::new(),
+            bytes: 0,
+            next_version: 0,
+            window: WINDOW,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,6 +48,8 @@ struct Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Hint {
     bytes: usize,
+    /// When the oldest write in it was kept.
+    since: WallTime,
     /// Changes whenever something is added to the hint.
     version: u64,
     in_flight: bool,
@@ -46,21 +64,46 @@ impl HintIndex {
         self.targets.is_empty()
     }
 
-    /// Whether there is room for another hint.
-    pub fn has_room(&self) -> bool {
-        self.bytes < HINTS_BYTES_MAX
+    /// The bytes of all hints together.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// A hint was stored, or added to: it has `bytes` now.
-    pub fn insert(&mut self, target: NodeId, key: Bytes, bytes: usize) {
+    /// A hint was stored, or added to: it has `bytes` now, and the oldest write in it was kept at `since`.
+    pub fn insert(&mut self, target: NodeId, key: Bytes, bytes: usize, since: WallTime) {
+        self.remove(target, &key);
         self.next_version += 1;
-        let queue = self.targets.entry(target).or_default();
-        let hint = Hint { bytes, version: self.next_version, in_flight: false };
         self.bytes += bytes;
-        if let Some(old) = queue.hints.insert(key, hint) {
-            self.bytes -= old.bytes;
-            queue.in_flight -= usize::from(old.in_flight);
+        self.by_age.insert((since, target, key.clone()));
+        let hint = Hint { bytes, since, version: self.next_version, in_flight: false };
+        self.targets.entry(target).or_default().hints.insert(key, hint);
+    }
+
+    /// Forgets a hint; false if there was none.
+    pub fn remove(&mut self, target: NodeId, key: &Bytes) -> bool {
+        let Some(queue) = self.targets.get_mut(&target) else { return false };
+        let Some(hint) = queue.hints.remove(key) else { return false };
+        self.bytes -= hint.bytes;
+        queue.in_flight -= usize::from(hint.in_flight);
+        if queue.hints.is_empty() {
+            self.targets.remove(&target);
         }
+        let was_there = self.by_age.remove(&(hint.since, target, key.clone()));
+        assert!(was_there, "every hint has an age");
+        true
+    }
+
+    /// A hint that has been kept since before `limit`.
+    pub fn older_than(&self, limit: WallTime) -> Option<(NodeId, Bytes)> {
+        let (since, target, key) = self.by_age.first()?;
+        (*since < limit).then(|| (*target, key.clone()))
+    }
+
+    /// To be called once in a while: narrows the window to half if the node's own requests have run out of time since,
+    /// and widens it by one if not (as TCP does for congestion: Chiu and Jain, 1989). Hints can wait, clients cannot.
+    pub fn adapt(&mut self, requests_timed_out: bool) {
+        self.window = if requests_timed_out { self.window / 2 } else { self.window + 1 };
+        self.window = self.window.clamp(1, WINDOW_MAX);
     }
 
     /// The nodes for which there are hints.
@@ -70,7 +113,7 @@ impl HintIndex {
 
     /// Takes the next hint for `target` on its way, with its version; `None` if all are, or the window is full.
     pub fn next_for(&mut self, target: NodeId) -> Option<(Bytes, u64)> {
-        let queue = self.targets.get_mut(&target).filter(|queue| queue.in_flight < WINDOW)?;
+        let queue = self.targets.get_mut(&target).filter(|queue| queue.in_flight < self.window)?;
         let is_idle = |entry: &(&Bytes, &Hint)| !entry.1.in_flight;
         let behind = match &queue.cursor {
             Some(cursor) => {
@@ -90,17 +133,8 @@ impl HintIndex {
     /// The target has that version of the hint on its disk. True if the hint is gone and is to be deleted; false if
     /// something was added to it meanwhile.
     pub fn delivered(&mut self, target: NodeId, key: &Bytes, version: u64) -> bool {
-        let Some(queue) = self.targets.get_mut(&target) else { return false };
-        if queue.hints.get(key).is_none_or(|hint| hint.version != version) {
-            return false;
-        }
-        let hint = queue.hints.remove(key).expect("it was just found");
-        self.bytes -= hint.bytes;
-        queue.in_flight -= usize::from(hint.in_flight);
-        if queue.hints.is_empty() {
-            self.targets.remove(&target);
-        }
-        true
+        let hint = self.targets.get(&target).and_then(|queue| queue.hints.get(key));
+        hint.is_some_and(|hint| hint.version == version) && self.remove(target, key)
     }
 
     /// That version of the hint did not arrive; it waits for another round.
@@ -128,7 +162,7 @@ mod tests {
     #[test]
     fn no_more_than_a_window_is_on_its_way() {
         let mut hints = HintIndex::default();
-        (0..WINDOW + 5).for_each(|n| hints.insert(TARGET, key(n), 10));
+        (0..WINDOW + 5).for_each(|n| hints.insert(TARGET, key(n), 10, WallTime(0)));
         let taken: Vec<_> = core::iter::from_fn(|| hints.next_for(TARGET)).collect();
         assert_eq!(taken.len(), WINDOW);
         assert!(hints.delivered(TARGET, &taken[0].0, taken[0].1));
@@ -142,9 +176,9 @@ mod tests {
     #[test]
     fn a_hint_that_was_added_to_meanwhile_is_kept() {
         let mut hints = HintIndex::default();
-        hints.insert(TARGET, key(1), 10);
+        hints.insert(TARGET, key(1), 10, WallTime(0));
         let (sent, version) = hints.next_for(TARGET).expect("one");
-        hints.insert(TARGET, key(1), 20);
+        hints.insert(TARGET, key(1), 20, WallTime(0));
         assert!(!hints.delivered(TARGET, &sent, version));
         let (sent, version) = hints.next_for(TARGET).expect("again");
         assert!(hints.delivered(TARGET, &sent, version));
@@ -154,7 +188,7 @@ mod tests {
     #[test]
     fn a_hint_that_always_fails_stops_no_other() {
         let mut hints = HintIndex::default();
-        (0..3).for_each(|n| hints.insert(TARGET, key(n), 10));
+        (0..3).for_each(|n| hints.insert(TARGET, key(n), 10, WallTime(0)));
         let mut seen = Vec::new();
         for _ in 0..3 {
             let (sent, version) = hints.next_for(TARGET).expect("one");
@@ -165,11 +199,44 @@ mod tests {
     }
 
     #[test]
-    fn room_is_measured_in_bytes() {
+    fn bytes_are_counted_once_for_each_hint() {
         let mut hints = HintIndex::default();
-        hints.insert(TARGET, key(1), HINTS_BYTES_MAX - 1);
-        assert!(hints.has_room());
-        hints.insert(TARGET, key(2), 1);
-        assert!(!hints.has_room());
+        hints.insert(TARGET, key(1), 7, WallTime(0));
+        hints.insert(TARGET, key(2), 5, WallTime(0));
+        hints.insert(TARGET, key(1), 9, WallTime(0));
+        assert_eq!(hints.bytes(), 14);
+        assert!(hints.remove(TARGET, &key(1)) && !hints.remove(TARGET, &key(1)));
+        assert_eq!(hints.bytes(), 5);
+    }
+
+    #[test]
+    fn the_oldest_is_named_until_it_is_gone() {
+        let mut hints = HintIndex::default();
+        hints.insert(TARGET, key(1), 1, WallTime(20));
+        hints.insert(TARGET, key(2), 1, WallTime(10));
+        assert_eq!(hints.older_than(WallTime(10)), None);
+        assert_eq!(hints.older_than(WallTime(11)), Some((TARGET, key(2))));
+        hints.insert(TARGET, key(2), 1, WallTime(30));
+        assert_eq!(hints.older_than(WallTime(21)), Some((TARGET, key(1))));
+        hints.remove(TARGET, &key(1));
+        assert_eq!(hints.older_than(WallTime(21)), None);
+    }
+
+    #[test]
+    fn the_window_halves_when_clients_suffer_and_grows_back_slowly() {
+        let mut hints = HintIndex::default();
+        (0..100).for_each(|n| hints.insert(TARGET, key(n), 1, WallTime(0)));
+        let taken = |hints: &HintIndex| {
+            let mut hints = hints.clone();
+            core::iter::from_fn(|| hints.next_for(TARGET)).count()
+        };
+        hints.adapt(true);
+        assert_eq!(taken(&hints), WINDOW / 2);
+        hints.adapt(false);
+        assert_eq!(taken(&hints), WINDOW / 2 + 1);
+        (0..9).for_each(|_| hints.adapt(true));
+        assert_eq!(taken(&hints), 1, "something always moves");
+        (0..200).for_each(|_| hints.adapt(false));
+        assert_eq!(taken(&hints), WINDOW_MAX);
     }
 }

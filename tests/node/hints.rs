@@ -1,9 +1,13 @@
 //! Sloppy quorums and hinted handoff.
 
+use kvsim::base::id::{NodeId, Zone};
 use kvsim::base::time::Duration;
 use kvsim::node::fact::Fact;
+use kvsim::node::input::Input;
+use kvsim::node::message::Message;
 use kvsim::node::request::Outcome;
 use kvsim::quorum::tally::Level;
+use kvsim::ring::layout::{Layout, Member};
 
 use crate::table::{Table, at, is_unknown, put};
 
@@ -119,4 +123,116 @@ fn a_hint_is_kept_until_its_target_has_it_on_disk() {
     table.release_syncs(away, Ok(()));
     table.advance(Duration::from_secs(3));
     assert_eq!(table.nodes[&keeper].status().hints, 0);
+}
+
+/// Somebody is away for longer than hints are kept. Neither a restart nor a later write makes a hint younger.
+#[test]
+fn a_hint_that_grows_too_old_is_dropped_visibly() {
+    let mut table = Table::with(3, |config| config.hint_age_max = Duration::from_secs(60));
+    let (replicas, _) = table.replicas("key");
+    let (keeper, away) = (replicas[0], replicas[2]);
+    table.partition(&[away]);
+    table.put(keeper, "key", "value");
+    table.advance(Duration::from_secs(35));
+    table.put(keeper, "key", "again");
+    table.advance(Duration::from_secs(5));
+    let config = table.crash(keeper);
+    table.boot(config).expect("it opens again");
+    table.advance(Duration::from_secs(15));
+    assert_eq!((hints(&table), table.count(Fact::HintDropped)), (1, 0));
+    table.advance(Duration::from_secs(10));
+    assert_eq!((hints(&table), table.count(Fact::HintDropped)), (0, 1));
+    let config = table.crash(keeper);
+    table.boot(config).expect("it opens again");
+    assert_eq!(hints(&table), 0, "it is gone from the disk as well");
+    table.heal();
+    table.advance(Duration::from_secs(30));
+    assert_eq!(table.peek(away, "key"), table.peek(keeper, "key"), "repair brings what hints did not");
+}
+
+#[test]
+fn a_node_keeps_no_more_bytes_of_hints_than_it_may() {
+    let mut table = Table::with(3, |config| config.hints_bytes_max = 2500);
+    let (replicas, _) = table.replicas("key");
+    table.partition(&replicas[2..]);
+    for number in 0..4 {
+        // Same slot, by the hash tag: the same replicas.
+        let outcome = table.put(replicas[0], &format!("{{key}}{number}"), &"v".repeat(1000));
+        assert!(matches!(outcome, Some(Outcome::Written { .. })), "hints do not limit writes");
+    }
+    table.advance(Duration::from_secs(3));
+    assert_eq!((hints(&table), table.count(Fact::HintDropped)), (2, 2));
+}
+
+/// The target of a hint leaves the layout. What it missed belongs to whoever has its place now; nobody else may have it.
+#[test]
+fn a_hint_for_a_node_that_left_goes_to_a_replica_that_did_not() {
+    let mut table = Table::with(5, |config| config.exchange_every = Duration::from_secs(100_000));
+    let (replicas, others) = table.replicas("key");
+    // Only a stand-in and its coordinator get the write; then the coordinator loses everything.
+    table.partition(&replicas[1..]);
+    table.advance(Duration::from_secs(8));
+    table.request(replicas[0], at(put("key", "value"), Level::Any));
+    assert_eq!(hints(&table), 2);
+    table.heal();
+    table.partition(&replicas);
+    let layout = |gone: u64| {
+        let member = |node| Member { node: NodeId(node), zone: Zone("default".into()), capacity: 1 };
+        let stay = (1..=5).filter(|&node| node != gone).map(member);
+        Layout::new(2, 3, stay.collect()).expect("valid")
+    };
+    let from = table.nodes[&others[0]].sender();
+    for node in 1..=5 {
+        let message = Message::Layout(Box::new(layout(replicas[1])));
+        if node != others[0] {
+            table.step(node, Input::Peer { from, message });
+        }
+    }
+    let from = table.nodes[&others[1]].sender();
+    let message = Message::Layout(Box::new(layout(replicas[1])));
+    table.step(others[0], Input::Peer { from, message });
+    table.heal();
+    table
+        .cut
+        .extend(replicas[..2].iter().flat_map(|&gone| (1..=5).flat_map(move |n| [(gone, n), (n, gone)])));
+    table.advance(Duration::from_secs(20));
+    assert!(table.count(Fact::HintRerouted) > 0);
+    assert_eq!(hints(&table), 0);
+    let (now, _) = table.replicas("key");
+    let holders = now.iter().filter(|&&node| !table.clone().peek(node, "key").is_empty());
+    assert!(holders.count() >= 2);
+}
+
+/// How many hints are on their way to a node that has just come back, if clients timed out before that or did not.
+fn burst(clients_suffer: bool) -> usize {
+    let mut table = Table::with(3, |config| config.exchange_every = Duration::from_secs(100_000));
+    let (replicas, _) = table.replicas("key");
+    let (keeper, away) = (replicas[0], replicas[2]);
+    table.partition(&[away]);
+    for number in 0..40 {
+        table.put(keeper, &format!("{{key}}{number}"), "value");
+    }
+    table.advance(Duration::from_secs(3));
+    assert_eq!(hints(&table), 40);
+    table.slow_disks.insert(replicas[1]);
+    for number in 0..30 {
+        if clients_suffer {
+            let mut request = put(&format!("other{{key}}{number}"), "value");
+            request.options.timeout = Some(Duration::from_millis(100));
+            table.ask(keeper, request);
+        }
+        table.advance(Duration::from_secs(1));
+    }
+    table.slow_disks.insert(away);
+    table.heal();
+    table.delivered.clear();
+    table.advance(Duration::from_millis(2500));
+    table.delivered.iter().filter(|(_, to, m)| *to == away && matches!(m, Message::Store { .. })).count()
+}
+
+#[test]
+fn hints_are_replayed_slowly_while_clients_time_out() {
+    let (calm, strained) = (burst(false), burst(true));
+    assert!(calm >= 40, "all at once: {calm}");
+    assert!((1..8).contains(&strained), "{strained}");
 }

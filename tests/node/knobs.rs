@@ -1,7 +1,6 @@
 //! Every knob, set at every place, does what is written of it; none is silently ignored.
 
 use kvsim::base::bytes::Bytes;
-use kvsim::base::id::Zone;
 use kvsim::base::time::Duration;
 use kvsim::node::config::Config;
 use kvsim::node::consistency::{Durability, OnSiblings, Options};
@@ -27,11 +26,7 @@ enum Place {
 
 /// Six nodes in three zones, so that the three replicas of a key lie in three zones.
 fn zoned(options: &Options) -> Table {
-    Table::with(6, |config| {
-        let node = config.node.expect("numbered").0;
-        config.zone = Zone(format!("z{}", node % 3).as_str().into());
-        set(config, options);
-    })
+    Table::zoned(6, 3, |config| set(config, options))
 }
 
 fn set(config: &mut Config, options: &Options) {

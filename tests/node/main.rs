@@ -8,3 +8,4 @@ mod reads;
 mod repair;
 mod siblings;
 mod table;
+mod zones;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kvsim::base::bytes::Bytes;
-use kvsim::base::id::{Address, ClientTag, ClusterId, NodeId};
+use kvsim::base::id::{Address, ClientTag, ClusterId, NodeId, Zone};
 use kvsim::base::rng::Stream;
 use kvsim::base::time::{Duration, Instant, Now, WallTime};
 use kvsim::causal::siblings::Siblings;
@@ -107,6 +107,14 @@ impl Table {
         self.held.retain(|held| held.0 != node);
         self.disks.get_mut(&node).expect("a disk").crash(Unsynced::Lost, &mut Stream::new(0, "crash", node));
         config
+    }
+
+    /// A table of `nodes` nodes in `zones` zones, dealt out in turn.
+    pub fn zoned(nodes: u64, zones: u64, tweak: impl Fn(&mut Config)) -> Table {
+        Table::with(nodes, |config| {
+            config.zone = zone(config.node.expect("nodes on the table have numbers").0, zones);
+            tweak(config);
+        })
     }
 
     /// Cuts `side` off from everybody else.
@@ -262,6 +270,11 @@ impl Table {
     pub fn count(&self, fact: Fact) -> usize {
         self.facts.iter().filter(|seen| seen.1 == fact).count()
     }
+}
+
+/// The zone of a node of a table with so many zones.
+pub fn zone(node: u64, zones: u64) -> Zone {
+    Zone(format!("z{}", node % zones).as_str().into())
 }
 
 pub fn get(key: &str) -> Request {

@@ -3,7 +3,7 @@
 
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId};
-use crate::base::time::Instant;
+use crate::base::time::{Instant, WallTime};
 use crate::node::coordinate::Op;
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -11,28 +11,59 @@ use crate::node::message::Message;
 use crate::node::outbox::Target;
 use crate::node::step::Node;
 use crate::quorum::write::Ack;
+use crate::ring::placement::Placement;
+use crate::ring::token::slot_of;
+
+/// Old hints dropped at a time, at most, so that no step takes long.
+const DROPS_MAX: usize = 1024;
 
 /// A hint on its way to its target.
 #[derive(Clone, Debug, Hash)]
 pub struct HandoffOp {
     pub deadline: Instant,
+    /// Whom the hint was kept for.
     target: NodeId,
+    /// Who gets it: the same, unless the layout has moved the key.
+    to: NodeId,
     key: Bytes,
     /// Which state of the hint was sent.
     version: u64,
 }
 
 impl Node {
-    /// Sends hints to every usable target, as many at a time as the index's window allows.
+    /// Drops hints that are too old, and sends others to every usable target, as many at a time as the index's window
+    /// allows.
     pub(in crate::node) fn hand_off(&mut self, env: &mut Env) {
+        let limit = env.now.wall.0.saturating_sub(self.config.hint_age_max.0);
+        for _ in 0..DROPS_MAX {
+            let Some((target, key)) = self.hints.older_than(WallTime(limit)) else { break };
+            self.hints.remove(target, &key);
+            // If this fails, the next start finds the hint again, and drops it.
+            let _ = self.store.remove_hint(target, &key, env.disk);
+            env.out.facts.push(Fact::HintDropped);
+        }
+        self.hints.adapt(core::mem::take(&mut self.timed_out));
+        let Some(placement) = self.placement.clone() else { return };
         for target in self.hints.targets() {
-            if self.usable(target) {
-                self.hand_off_to(target, env);
+            // For a node that has left the layout nobody waits.
+            if self.usable(target) || placement.layout().member(target).is_none() {
+                self.hand_off_to(target, &placement, env);
             }
         }
     }
 
-    fn hand_off_to(&mut self, target: NodeId, env: &mut Env) {
+    /// Who gets the hint kept for `target` about `key`: `target`, as long as it is a replica; else another that is. One
+    /// is enough: the replicas repair each other.
+    fn heir(&self, target: NodeId, key: &Bytes, placement: &Placement) -> Option<NodeId> {
+        let slot = slot_of(key);
+        if placement.owns(target, slot) {
+            return Some(target);
+        }
+        let replicas = placement.replicas(slot).iter().copied();
+        replicas.into_iter().find(|&node| node != self.me() && self.usable(node))
+    }
+
+    fn hand_off_to(&mut self, target: NodeId, placement: &Placement, env: &mut Env) {
         while let Some((key, version)) = self.hints.next_for(target) {
             let Ok(siblings) = self.store.load_hint(target, &key, env.disk) else {
                 // Damaged: left in place, to be tried again; the write itself is on other replicas.
@@ -40,9 +71,16 @@ impl Node {
                 self.hints.failed(target, &key, version);
                 return;
             };
+            let Some(to) = self.heir(target, &key, placement) else {
+                return self.hints.failed(target, &key, version);
+            };
+            if to != target {
+                env.out.facts.push(Fact::HintRerouted);
+            }
             let deadline = env.now.mono + self.config.request_timeout;
-            let op = self.open_op(|_| Op::Handoff(HandoffOp { deadline, target, key: key.clone(), version }));
-            self.send(Target::Node(target), Message::Store { op, key, siblings, early: false }, env);
+            let op = HandoffOp { deadline, target, to, key: key.clone(), version };
+            let op = self.open_op(|_| Op::Handoff(op));
+            self.send(Target::Node(to), Message::Store { op, key, siblings, early: false }, env);
         }
     }
 
@@ -55,7 +93,7 @@ impl Node {
         env: &mut Env,
     ) {
         let Some(Op::Handoff(op)) = self.ops.get(&id) else { return };
-        if op.target != from || ack == Some(Ack::InMemory) {
+        if op.to != from || ack == Some(Ack::InMemory) {
             return;
         }
         let Some(Op::Handoff(op)) = self.close_op(id) else { return };
@@ -67,7 +105,9 @@ impl Node {
             let _ = self.store.remove_hint(op.target, &op.key, env.disk);
             env.out.facts.push(Fact::HintDelivered);
         }
-        self.hand_off_to(op.target, env);
+        if let Some(placement) = self.placement.clone() {
+            self.hand_off_to(op.target, &placement, env);
+        }
     }
 
     pub(super) fn expire_handoff(&mut self, op: &HandoffOp) {

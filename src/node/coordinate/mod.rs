@@ -148,7 +148,14 @@ impl Node {
 
     /// An operation has run out of time: its asker learns what is known, and what others still lack is provided for.
     pub(super) fn expire(&mut self, id: OpId, env: &mut Env) {
-        match self.close_op(id) {
+        let ended = self.close_op(id);
+        self.timed_out |= match &ended {
+            Some(Op::Write(op)) => !op.replied,
+            Some(Op::Read(op)) => !op.replied,
+            Some(Op::Forward(_)) => true,
+            Some(Op::Handoff(_)) | None => false,
+        };
+        match ended {
             Some(Op::Write(op)) => self.expire_write(op, env),
             Some(Op::Read(op)) => self.expire_read(op, env),
             Some(Op::Forward(op)) => self.answer(op.asker, op.unknown(), env),
