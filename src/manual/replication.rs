@@ -87,6 +87,13 @@
 //! exactly the versions that the context covers. A write without one (a plain Redis `SET`) replaces what its
 //! coordinator holds. A write with the empty context replaces nothing.
 //!
+//! ## Too much work
+//!
+//! Every queue in a node has a bound, and what is beyond it is refused at once, not after a time-out. Requests beyond
+//! `ops_max` operations in progress, and writes beyond `backlog_max` that wait for the coordinator's disk, are
+//! rejected as *overloaded*, with nothing applied. A replica on which as many requests of one coordinator wait for
+//! the disk refuses more from that one; the coordinator counts it as failed, and owes it a hint.
+//!
 //! ## What keeps siblings few, and dots unique
 //!
 //! One dot for each value (a dotted version vector set), and clocks that are exact sets ([`crate::causal::clock`]):

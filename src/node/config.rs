@@ -50,6 +50,10 @@ pub struct Config {
     pub hints_bytes_max: u32,
     /// How long a hint is kept. Whoever was away for longer gets what it missed by repair, which by then is cheaper.
     pub hint_age_max: Duration,
+    /// Operations that this node has in progress, at most. Beyond that it refuses requests, early and clearly.
+    pub ops_max: u32,
+    /// Requests of each peer, and of this node itself, that may wait for the disk here. Beyond that they are refused.
+    pub backlog_max: u32,
     /// How far a version's stamp may lie ahead of this node's wall clock and still move the stamps of later writes.
     pub clock_skew_max: Duration,
     /// The largest value, in bytes.
@@ -87,6 +91,8 @@ impl Config {
             siblings: OnSiblings::All,
             hints_bytes_max: 256 << 20,
             hint_age_max: Duration::from_secs(3 * 3600),
+            ops_max: 16_384,
+            backlog_max: 4_096,
             clock_skew_max: Duration::from_secs(1),
             value_max: VALUE_DEFAULT_MAX as u32,
             request_timeout: Duration::from_secs(2),
@@ -134,6 +140,9 @@ impl Config {
         }
         if self.value_max == 0 || self.value_max as usize > VALUE_MAX {
             return refuse("value_max", "1 byte to 1 MiB");
+        }
+        if self.ops_max == 0 || self.backlog_max == 0 {
+            return refuse("ops_max or backlog_max", "at least 1");
         }
         let spans = [self.request_timeout, self.gossip_every, self.suspect_after, self.exchange_every];
         if spans.contains(&Duration::ZERO) {

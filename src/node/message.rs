@@ -76,8 +76,8 @@ pub enum Held {
     Siblings(Arc<Siblings>),
     /// Their fingerprint (`store::fingerprint`); `None`: nothing was ever written.
     Digest(Option<Box<u128>>),
-    /// The copy is damaged, and that is no "not found".
-    Damaged,
+    /// The copy is damaged, or too much is waiting here: that is no "not found".
+    Refused,
 }
 
 const _: () = assert!(size_of::<Message>() <= 64, "messages are moved by value");
@@ -97,7 +97,7 @@ impl Message {
             Message::Fetched { held: Held::Siblings(siblings), .. } => siblings.is_valid(),
             Message::Exchange(exchange) => exchange.is_valid(),
             Message::LayoutWanted
-            | Message::Fetched { held: Held::Digest(_) | Held::Damaged, .. }
+            | Message::Fetched { held: Held::Digest(_) | Held::Refused, .. }
             | Message::Forwarded { .. }
             | Message::Stored { .. }
             | Message::Hinted { .. } => true,

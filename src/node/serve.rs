@@ -65,6 +65,10 @@ impl Node {
         early: bool,
         env: &mut Env,
     ) {
+        // What nobody waits for may be merged all the same: the engine has bounds of its own.
+        if op != NO_OP && self.is_backlogged(from) {
+            return self.send(Target::Node(from), Message::Stored { op, ack: None }, env);
+        }
         match self.store.merge(key, siblings, env.disk) {
             Ok((changed, position)) => {
                 if op != NO_OP {
@@ -100,7 +104,7 @@ impl Node {
     /// next read would show less.
     fn on_fetch(&mut self, from: NodeId, op: OpId, key: &Bytes, digest: bool, env: &mut Env) {
         let held = match self.load_for_read(key, env) {
-            None => Held::Damaged,
+            None => Held::Refused,
             Some(siblings) if digest => Held::Digest(fingerprint(&siblings).map(Box::new)),
             Some(siblings) => Held::Siblings(siblings),
         };
@@ -111,6 +115,8 @@ impl Node {
     pub(super) fn tell_when_durable(&mut self, key: &Bytes, to: NodeId, op: OpId, held: Held, env: &mut Env) {
         if self.store.is_durable(key) {
             self.tell(to, op, held, env);
+        } else if self.is_backlogged(to) {
+            self.tell(to, op, Held::Refused, env);
         } else {
             self.wait_for(self.store.engine.appended(), Waiter::Fetched { to, op, held });
         }
@@ -133,7 +139,11 @@ impl Node {
         siblings: &Arc<Siblings>,
         env: &mut Env,
     ) {
-        match self.keep_hint(target, key, siblings, env) {
+        let kept = match self.is_backlogged(from) {
+            true => None,
+            false => self.keep_hint(target, key, siblings, env),
+        };
+        match kept {
             Some(position) => self.wait_for(position, Waiter::Hinted { to: from, op }),
             None => self.send(Target::Node(from), Message::Hinted { op, durable: false }, env),
         }

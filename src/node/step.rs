@@ -55,6 +55,8 @@ pub struct Node {
     pub(super) timers: Timers,
     /// What to do when the log is durable up to a position; positions never fall.
     waiting: VecDeque<(Position, Waiter)>,
+    /// How many of them are for whom.
+    backlog: BTreeMap<NodeId, u32>,
     /// Whether a request that this node took has run out of time since the last look at the hints.
     pub(super) timed_out: bool,
     /// The last stamp given to a write.
@@ -76,6 +78,16 @@ pub(super) enum Waiter {
     Fetched { to: NodeId, op: OpId, held: Held },
     /// The own copy, brought up to what a read is about to show.
     Repaired(OpId),
+}
+
+impl Waiter {
+    /// On whose account it waits.
+    fn for_whom(&self, me: NodeId) -> NodeId {
+        match self {
+            Waiter::Write(_) | Waiter::Repaired(_) => me,
+            Waiter::Stored { to, .. } | Waiter::Hinted { to, .. } | Waiter::Fetched { to, .. } => *to,
+        }
+    }
 }
 
 /// Why a node does not start. Nothing was changed, except by a disk that failed half-way.
@@ -203,6 +215,7 @@ impl Node {
             forwards: Forwards::default(),
             timers,
             waiting: VecDeque::new(),
+            backlog: BTreeMap::new(),
             timed_out: false,
             last_stamp: WallTime::default(),
             halted: false,
@@ -337,7 +350,25 @@ impl Node {
     /// Does what `waiter` waits for as soon as the log is durable up to `position`.
     pub(super) fn wait_for(&mut self, position: Position, waiter: Waiter) {
         assert!(self.waiting.back().is_none_or(|last| last.0 <= position), "log positions never fall");
+        *self.backlog.entry(waiter.for_whom(self.me())).or_default() += 1;
         self.waiting.push_back((position, waiter));
+    }
+
+    /// Whether as much waits for the disk here, for that node, as may. Each node has its own share, so that one that
+    /// floods its peers takes nothing from the others.
+    pub(super) fn is_backlogged(&self, node: NodeId) -> bool {
+        self.backlog.get(&node).is_some_and(|&count| count >= self.config.backlog_max)
+    }
+
+    fn next_durable(&mut self, durable: Position) -> Option<Waiter> {
+        let (_, waiter) = self.waiting.pop_front_if(|waiting| waiting.0 <= durable)?;
+        let whose = waiter.for_whom(self.me());
+        let count = self.backlog.get_mut(&whose).expect("whoever waits is counted");
+        *count -= 1;
+        if *count == 0 {
+            self.backlog.remove(&whose);
+        }
+        Some(waiter)
     }
 
     /// The end of every step: whoever's bytes have become durable is told, and the disk gets its next work. No
@@ -345,7 +376,7 @@ impl Node {
     fn settle(&mut self, env: &mut Env) {
         let durable = self.store.engine.durable();
         self.store.note_durable(durable);
-        while let Some((_, waiter)) = self.waiting.pop_front_if(|waiting| waiting.0 <= durable) {
+        while let Some(waiter) = self.next_durable(durable) {
             match waiter {
                 Waiter::Write(op) => self.write_stored(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Stored { to, op } => {
@@ -372,6 +403,7 @@ impl Node {
     pub(super) fn halt(&mut self, why: Halt, env: &mut Env) {
         self.abandon_ops(env);
         self.waiting.clear();
+        self.backlog.clear();
         self.halted = true;
         env.out.halt = Some(why);
     }

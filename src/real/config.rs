@@ -102,6 +102,8 @@ struct Replication {
 struct Limits {
     value_max: Option<Field>,
     request_timeout: Option<Field>,
+    ops_max: Option<Field>,
+    backlog_max: Option<Field>,
     hints_bytes_max: Option<Field>,
     hint_age_max: Option<Field>,
     clients_max: Option<Field>,
@@ -163,6 +165,8 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     replication(&mut node, &file.replication)?;
     set(&mut node.value_max, &file.limits.value_max, |field| whole(field, 1..=VALUE_MAX as i64))?;
     set(&mut node.request_timeout, &file.limits.request_timeout, span)?;
+    set(&mut node.ops_max, &file.limits.ops_max, |field| whole(field, 1..=1 << 20))?;
+    set(&mut node.backlog_max, &file.limits.backlog_max, |field| whole(field, 1..=1 << 20))?;
     set(&mut node.hints_bytes_max, &file.limits.hints_bytes_max, |field| whole(field, 0..=u32::MAX.into()))?;
     set(&mut node.hint_age_max, &file.limits.hint_age_max, span)?;
     set(&mut node.gossip_every, &file.timing.gossip_every, span)?;

@@ -3,6 +3,7 @@
 mod boot;
 mod hints;
 mod knobs;
+mod overload;
 mod quorum;
 mod reads;
 mod repair;

@@ -27,8 +27,6 @@ use crate::quorum::need::Knob;
 use crate::quorum::tally::Impossible;
 use crate::ring::token::slot_of;
 
-/// Operations that a node has in progress, at most. Beyond that it refuses, early and clearly.
-const OPS_MAX: usize = 16_384;
 /// Forwards of one request, at most: more means that layouts differ in a circle.
 const HOPS_MAX: u8 = 2;
 
@@ -104,7 +102,11 @@ impl Node {
             let why = Impossible::Timeout { max_ms: TIMEOUT_MAX.as_millis() };
             return Err(Rejection::Impossible { knob: Knob::Timeout, why });
         }
-        if self.ops.len() >= OPS_MAX { Err(Rejection::Overloaded) } else { Ok(()) }
+        // Refused now, while the client can still go elsewhere, and not after it has waited for its time-out. Writes
+        // that would wait for the disk behind too many others are refused for the same reason.
+        let writes = !matches!(request.command, Command::Get { .. });
+        let full = self.ops.len() >= self.config.ops_max as usize || writes && self.is_backlogged(self.me());
+        if full { Err(Rejection::Overloaded) } else { Ok(()) }
     }
 
     /// Tells whoever asked.

@@ -124,7 +124,7 @@ impl Node {
             self.send(Target::Node(node), message, env);
         }
         if is_replica {
-            let held = own.map_or(Held::Damaged, Held::Siblings);
+            let held = own.map_or(Held::Refused, Held::Siblings);
             self.tell_when_durable(&key, self.me(), id, held, env);
         }
         Ok(())
@@ -145,7 +145,7 @@ impl Node {
     pub(in crate::node) fn on_fetched(&mut self, id: OpId, node: NodeId, held: Held, env: &mut Env) {
         let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
         let answer = match held {
-            Held::Damaged => None,
+            Held::Refused => None,
             Held::Siblings(siblings) => Some(siblings),
             Held::Digest(digest) => match &op.own {
                 Some((own, siblings)) if digest.map(|digest| *digest) == *own => Some(siblings.clone()),
