@@ -20,7 +20,8 @@
 //! 4. answers when W distinct replicas, itself included, have it **on disk** (or less, if DW asked for less);
 //! 5. at the deadline, keeps a hint for every replica that has not acknowledged.
 //!
-//! For a replica that is believed to be down, a stand-in (the next usable node clockwise) gets a hint at once. A
+//! For a replica that is believed to be down, a stand-in (the next usable node clockwise) gets a hint at once; if
+//! there is none, the coordinator keeps it. A
 //! hint is durable, is handed over when its target is usable again, and is deleted only after the target has it on
 //! disk. It never counts towards W, unless the request asked for `any`.
 //!

@@ -40,6 +40,8 @@ n=3 w=2            | hold a=wait, hold b=wait, hold c=wait, ack a=wait, ack b=me
 n=3 w=1 zones=2    | ack a=wait, ack c=wait, ack b=met            | acks=3 missing=
 n=3 w=1 zones=2    | ack a=wait, ack c=wait, fail b=impossible    | acks=2 missing=b
 n=3 w=1 any zones=1 | for x a=, hint x=wait, ack b=met            | acks=2 missing=c
+n=3 w=2            | excuse c=, ack a=wait, ack b=met             | acks=2 missing=
+n=3 w=3            | excuse c=, ack a=wait, ack b=wait, ack c=met | acks=3 missing=
 n=5 w=local-quorum | ack b=wait, ack d=wait, ack a=wait, ack c=met | acks=4 missing=e
 n=5 w=local-quorum | ack b=wait, ack d=wait, fail a=wait, fail c=impossible | acks=2 missing=ace
 n=5 w=each-quorum  | ack a=wait, ack c=wait, ack e=wait, ack b=wait, ack d=met | acks=5 missing=
@@ -138,6 +140,7 @@ fn writes_decide_as_the_table_says() {
             let words: Vec<&str> = what.split(' ').collect();
             match words[0] {
                 "for" => tally.stand_in(node(words[1]), node(words[2])),
+                "excuse" => tally.excuse(node(words[1])),
                 "ack" => check(events, event, tally.acked(node(words[1]), Ack::OnDisk), expected),
                 "hold" => check(events, event, tally.acked(node(words[1]), Ack::InMemory), expected),
                 "hint" => check(events, event, tally.hinted(node(words[1])), expected),

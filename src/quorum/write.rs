@@ -50,6 +50,7 @@ pub struct WriteTally {
     held: Mask,
     durable: Mask,
     failed: Mask,
+    excused: Mask,
     stand_ins: Vec<StandIn>,
     verdict: Verdict,
 }
@@ -65,6 +66,7 @@ impl WriteTally {
             held: 0,
             durable: 0,
             failed: 0,
+            excused: 0,
             stand_ins: Vec::new(),
             verdict: Verdict::default(),
         }
@@ -79,6 +81,12 @@ impl WriteTally {
         if self.stand_ins.iter().all(|asked| asked.node != node) {
             self.stand_ins.push(StandIn { node, intended, state: Hint::Asked });
         }
+    }
+
+    /// Nobody waits for this replica: it is believed to be down, and its hint is kept already, or none is to be.
+    /// Should it acknowledge all the same, that counts.
+    pub fn excuse(&mut self, node: NodeId) {
+        self.excused |= self.replicas.bit(node);
     }
 
     /// A replica has the write. It counts even after it was taken for failed: late is not lost.
@@ -129,10 +137,10 @@ impl WriteTally {
         Some((unmet.knob, unmet.need.count()))
     }
 
-    /// The replicas that do not have it on disk, and for which no hint is stored: who still needs one.
+    /// The replicas that do not have it on disk, and for which no hint is stored or ruled out: who still needs one.
     pub fn missing(&self) -> impl Iterator<Item = NodeId> {
         let stored = self.stand_ins.iter().filter(|asked| asked.state == Hint::Stored);
-        let provided = stored.fold(self.durable, |mask, asked| mask | asked.intended);
+        let provided = stored.fold(self.durable | self.excused, |mask, asked| mask | asked.intended);
         let nodes = self.replicas.nodes().iter().copied();
         nodes.filter(move |&node| self.replicas.bit(node) & provided == 0)
     }

@@ -82,3 +82,30 @@ fn reads_of_what_is_not_on_the_disk_yet_are_bounded_as_well() {
     table.release_syncs(replicas[1], Ok(()));
     assert!(open.iter().all(|tag| matches!(table.replies[tag], Outcome::Found { .. })));
 }
+
+/// With one node down, requests must not pile up until their deadlines: the bound would be reached at a few thousand a
+/// second, with nobody overloaded.
+#[test]
+fn a_request_is_over_when_all_who_are_up_have_answered() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    table.partition(&replicas[2..]);
+    let open = |table: &Table| table.nodes[&replicas[0]].status().open_ops;
+    let mut strict = put("key", "strict");
+    strict.options.sloppy = Some(false);
+    for request in [get("key"), put("key", "sloppy"), strict.clone()] {
+        assert!(table.request(replicas[0], request).is_some());
+    }
+    assert_eq!(open(&table), 3, "it may still answer");
+    table.advance(Duration::from_secs(8));
+    let hints = table.count(Fact::HintStored);
+    for request in [get("key"), put("key", "sloppy"), strict] {
+        assert!(table.request(replicas[0], request).is_some());
+    }
+    assert_eq!(open(&table), 0, "it is known to be down");
+    assert_eq!(
+        table.count(Fact::HintStored),
+        hints + 1,
+        "there is no stand-in, so the coordinator keeps the hint"
+    );
+}

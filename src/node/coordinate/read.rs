@@ -102,6 +102,13 @@ impl Node {
         };
         let is_replica = placement.owns(self.me(), slot);
         let own = if is_replica { self.load_for_read(&key, env) } else { None };
+        // Everybody is asked, but who is believed to be down is not waited for: else every read would stay open until
+        // its deadline as long as one node is away, and soon there would be no room for new ones.
+        let mut tally = ReadTally::new(replicas, demands);
+        for &node in placement.replicas(slot).iter().filter(|&&node| !self.usable(node)) {
+            let decision = tally.failed(node);
+            assert_ne!(decision, Decision::Impossible, "what the usable cannot satisfy was refused");
+        }
         let deadline = env.now.mono + consistency.timeout;
         let id = self.open_op(|_| {
             Op::Read(ReadOp {
@@ -110,7 +117,7 @@ impl Node {
                 key: key.clone(),
                 floor,
                 siblings: consistency.siblings,
-                tally: ReadTally::new(replicas, demands),
+                tally,
                 own: own.clone().map(|own| (fingerprint(&own), own)),
                 answers: Vec::with_capacity(placement.replicas(slot).len()),
                 merged: Siblings::default(),

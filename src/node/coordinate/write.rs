@@ -108,14 +108,17 @@ impl Node {
         let counting = consistency.counting();
         let mut tally = WriteTally::new(replicas, demands, counting);
         let nodes = placement.replicas(slot);
-        let stand_ins = if consistency.sloppy {
-            let unusable: Vec<NodeId> = nodes.iter().copied().filter(|&node| !self.usable(node)).collect();
-            preference::stand_ins(placement, slot, |node| self.usable(node), &unusable)
-        } else {
-            Vec::new()
-        };
-        stand_ins.iter().for_each(|&(node, intended)| tally.stand_in(node, intended));
         let siblings = Arc::new(numbered.siblings);
+        let (stand_ins, alone) = self.stand_ins(placement, slot, consistency.sloppy);
+        stand_ins.iter().for_each(|&(node, intended)| tally.stand_in(node, intended));
+        // Nobody waits for who is believed to be down: the write would stay open until its deadline, and with it every
+        // other as long as that node is away. Where no stand-in is left, the hint is kept here.
+        for target in alone {
+            tally.excuse(target);
+            if consistency.sloppy {
+                let _ = self.keep_hint(target, &request.key, &siblings, env);
+            }
+        }
         let deadline = env.now.mono + consistency.timeout;
         let id = self.open_op(|_| {
             Op::Write(WriteOp {
@@ -145,6 +148,23 @@ impl Node {
             self.write_stored(id, self.me(), Some(Ack::InMemory), env);
         }
         Ok(())
+    }
+
+    /// The stand-ins, each with the unusable replica that it stands in for, and the unusable replicas that have none.
+    fn stand_ins(
+        &self,
+        placement: &Placement,
+        slot: Slot,
+        sloppy: bool,
+    ) -> (Vec<(NodeId, NodeId)>, Vec<NodeId>) {
+        let replicas = placement.replicas(slot).iter().copied();
+        let mut unusable: Vec<NodeId> = replicas.filter(|&node| !self.usable(node)).collect();
+        if !sloppy {
+            return (Vec::new(), unusable);
+        }
+        let stand_ins = preference::stand_ins(placement, slot, |node| self.usable(node), &unusable);
+        unusable.retain(|node| stand_ins.iter().all(|(_, intended)| intended != node));
+        (stand_ins, unusable)
     }
 
     /// Gives the write its dot, over what is stored here and what its client had seen.
@@ -211,6 +231,7 @@ impl Node {
             Decision::Impossible => Some(op.unknown()),
         };
         let done = op.tally.missing().next().is_none();
+        assert!(!done || op.replied || outcome.is_some(), "what all who are up have on disk is acknowledged");
         if let Some(outcome) = outcome {
             assert!(!op.replied, "a tally decides once");
             op.replied = true;
