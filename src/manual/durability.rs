@@ -1,7 +1,8 @@
 //! # Durability
 //!
 //! **Durable means synced.** No acknowledgement leaves a node before the bytes that it stands for were covered by a
-//! successful sync. That holds for a coordinator's own copy, for `Stored` and for `Hinted`.
+//! successful sync, unless the request itself asked for less (`DW` below `W`, see
+//! [`crate::node::consistency::Durability`]). That holds for a coordinator's own copy, for `Stored` and for `Hinted`.
 //!
 //! The mechanism is one number. The storage engine gives each write a position in the log, and keeps `appended >=
 //! syncing >= durable`. One sync is in flight at a time; the next covers all that gathered meanwhile, which is
