@@ -26,7 +26,7 @@ fn a_replica_that_was_away_gets_its_writes_by_hint() {
     assert!(hints(&table) > 0);
     assert!(table.peek(replicas[2], "key").is_empty());
     table.heal();
-    // Long before a read or an exchange could bring it, if those were asked; see below for the sole cause.
+    // The count of deliveries below says that it was the hint, and not an exchange, that brought it.
     table.advance(Duration::from_secs(5));
     assert_eq!(table.peek(replicas[2], "key"), table.peek(replicas[0], "key"));
     assert_eq!(hints(&table), 0);

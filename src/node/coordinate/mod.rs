@@ -73,18 +73,21 @@ impl Node {
             return self.answer(asker, Outcome::Rejected(Rejection::Forming), env);
         };
         let slot = slot_of(&request.key);
-        match request.command {
+        let begun = match request.command {
             Command::Get { .. } => self.coordinate_read(asker, &placement, slot, request, consistency, env),
             Command::Put { .. } | Command::Delete { .. } if placement.owns(self.me(), slot) => {
-                self.coordinate_write(asker, &placement, slot, request, consistency, env);
+                self.coordinate_write(asker, &placement, slot, request, consistency, env)
             }
             Command::Put { .. } | Command::Delete { .. } if hops < HOPS_MAX => {
                 self.forward(asker, hops, &placement, request, consistency, env);
+                Ok(())
             }
             Command::Put { .. } | Command::Delete { .. } => {
-                let rejection = Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 };
-                self.answer(asker, Outcome::Rejected(rejection), env);
+                Err(Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 })
             }
+        };
+        if let Err(rejection) = begun {
+            self.answer(asker, Outcome::Rejected(rejection), env);
         }
     }
 

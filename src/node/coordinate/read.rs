@@ -75,21 +75,6 @@ impl Node {
         request: Request,
         consistency: Consistency,
         env: &mut Env,
-    ) {
-        match self.try_read(asker, placement, slot, request, consistency, env) {
-            Ok(()) => {}
-            Err(rejection) => self.answer(asker, Outcome::Rejected(rejection), env),
-        }
-    }
-
-    fn try_read(
-        &mut self,
-        asker: Asker,
-        placement: &Placement,
-        slot: Slot,
-        request: Request,
-        consistency: Consistency,
-        env: &mut Env,
     ) -> Result<(), Rejection> {
         let replicas = self.replicas_seen(placement, slot);
         let demands = self.read_demands(&replicas, &consistency)?;
