@@ -55,6 +55,11 @@ nightly-storage cases="30000":
 bench-storage entries="200000" value="100" rounds="3":
     cargo bench --bench storage -- {{entries}} {{value}} {{rounds}}
 
+# Plants every bug of tests/mutants into a copy of the tree, and shows which scenario finds it after how many seeds.
+# `just mutants hint-counted-as-acknowledgement` tries one.
+mutants *names:
+    tests/mutants/run {{names}}
+
 # Accept changed snapshots after looking at them (needs cargo-insta).
 review:
     cargo insta review
