@@ -126,6 +126,39 @@ fn a_group_that_finds_the_disk_full_takes_the_space_of_the_reserve() {
     history.recovered(&mut Store::must_open(small(), disk));
 }
 
+/// A group that found no space is in no file, so no sync of the log covers it: it would be acknowledged and lost.
+#[test]
+fn a_sync_covers_no_group_that_waits_for_space() {
+    let config = kvsim::storage::Config { reserve_bytes: 0, ..small() };
+    let mut store = Store::must_open(config, SimDisk::new());
+    while store.files(FileKind::Wal) == 1 {
+        store.put("key", Some("value"));
+    }
+    let begin = |store: &mut Store<SimDisk>| {
+        let request = store.engine.poll_sync(&mut store.disk).expect("works").expect("there is one");
+        let result = store.disk.sync(request.target);
+        (request, result)
+    };
+    let end = |store: &mut Store<SimDisk>, (request, result): (kvsim::storage::SyncRequest, _)| {
+        store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
+    };
+    // First the closed log, then the folder; while that sync is in flight another write comes, and the disk is full.
+    let closed = begin(&mut store);
+    end(&mut store, closed);
+    let folder = begin(&mut store);
+    assert_eq!(folder.0.target, kvsim::disk::SyncTarget::Directory);
+    store.put("late", Some("value"));
+    store.disk.set_capacity(Some(store.disk.used()));
+    end(&mut store, folder);
+    let active = begin(&mut store);
+    end(&mut store, active);
+    let late = store.engine.appended();
+    assert_eq!((store.engine.written().next(), store.engine.durable().next()), (late, late));
+    store.disk.set_capacity(None);
+    store.pump().expect("works");
+    assert_eq!(store.engine.durable(), late);
+}
+
 /// Without a reserve the store is as consistent; only what needs space has to wait: the group in which the end of the
 /// disk was found too, which was taken and is not durable. Nothing is taken behind it.
 #[test]
