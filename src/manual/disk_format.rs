@@ -14,7 +14,7 @@
 //! | `reserve-0000000000` | nothing: space for the day when the disk is full | removed then, made again later |
 //!
 //! All integers are little-endian, except inside keys, where big-endian keeps them in order. Structured payloads
-//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 2, tables: 2), and every
+//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 3, tables: 2), and every
 //! byte is under a checksum that is bound to its file and offset.
 //!
 //! ## Identity
@@ -44,6 +44,12 @@
 //!
 //! `synced` tells a torn tail from damage: a bad frame is cut off only if no later frame promises that it had been
 //! synced. If one does, the node refuses to start, and says where the damage is.
+//!
+//! A data frame of the commit log holds a group: all writes that gathered since the last one, in order.
+//!
+//! ```text
+//! write: key length u16 | value length u32 (u32::MAX: deleted) | key | value
+//! ```
 //!
 //! ## Tables
 //!

@@ -390,8 +390,12 @@ impl Node {
                 }
             }
         }
-        while let Some(request) = self.store.engine.poll_sync() {
-            env.out.syncs.push(request);
+        loop {
+            match self.store.engine.poll_sync(env.disk) {
+                Ok(Some(request)) => env.out.syncs.push(request),
+                Ok(None) => break,
+                Err(poisoned) => return self.halt(Halt::Storage(poisoned.why), env),
+            }
         }
         while let Some(job) = self.store.engine.poll_job() {
             env.out.jobs.push(job);

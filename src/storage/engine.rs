@@ -176,6 +176,11 @@ impl Engine {
         self.wal.appended()
     }
 
+    /// The last write that survives the end of the process, though not of the machine.
+    pub fn written(&self) -> Position {
+        self.wal.written()
+    }
+
     /// The last write that survives a crash, with all before it.
     pub fn durable(&self) -> Position {
         self.wal.durable()
@@ -277,7 +282,8 @@ impl Engine {
     }
 
     /// Sets `key` to a value, or deletes it (`None`). Visible at once; durable when [`Engine::durable`] has
-    /// reached the position in the answer. Never waits: it refuses when background work is too far behind.
+    /// reached the position in the answer. Never waits: it refuses when background work is too far behind. A write
+    /// that is taken just before the disk turns out to be full becomes durable when there is space again.
     pub fn put(
         &mut self,
         key: &[u8],
@@ -293,23 +299,36 @@ impl Engine {
         if !self.reserve.takes_writes() && (self.is_working() || !self.reserve.restore(disk)) {
             return Err(WriteError::Full);
         }
+        // What waits for space comes first.
+        if self.wal.is_group_stuck() && self.write_group(disk).is_err() {
+            return Err(WriteError::Poisoned);
+        }
+        if self.wal.is_group_stuck() {
+            return Err(WriteError::Full);
+        }
         self.make_room(disk)?;
-        let log = self.wal.active();
-        match self.wal.append(key, value, disk) {
-            Ok(position) => {
-                Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
-                Ok(position)
-            }
-            Err(DiskError::Full) => {
-                self.reserve.ran_out(disk);
-                Err(WriteError::Full)
-            }
+        let position = self.wal.append(key, value);
+        Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
+        // If there is no space for the group it waits in memory, as it would for a sync.
+        if self.wal.is_group_full() && self.write_group(disk).is_err() {
+            return Err(WriteError::Poisoned);
+        }
+        Ok(position)
+    }
+
+    /// Writes the group of the log, if need be into the space of the reserve. Without space the group waits, and the
+    /// next call tries again.
+    fn write_group(&mut self, disk: &mut dyn Disk) -> Result<(), Poisoned> {
+        let mut written = self.wal.write_group(disk);
+        if written == Err(DiskError::Full) && self.reserve.takes_writes() {
+            self.reserve.ran_out(disk);
+            written = self.wal.write_group(disk);
+        }
+        match written {
+            Ok(()) | Err(DiskError::Full) => Ok(()),
             // Half a frame may lie in the log. Whatever came behind it would be lost at the next open (fjall
             // issue 308), so nothing does.
-            Err(why) => {
-                self.poison(Operation::Append(log), why);
-                Err(WriteError::Poisoned)
-            }
+            Err(why) => Err(self.poison(Operation::Append(self.wal.active()), why)),
         }
     }
 

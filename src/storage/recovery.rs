@@ -265,17 +265,17 @@ impl Replay {
             }
             self.found.clean = head.kind == Kind::End;
             if head.kind == Kind::Data {
-                let Ok(writes) = codec::decode::<Vec<(Bytes, Option<Bytes>)>>(&payload) else {
-                    return corrupt(offset, "a write does not decode");
-                };
-                if writes.len() as u64 != u64::from(head.count) {
+                let mut count = 0;
+                for write in wal::writes(&payload) {
+                    let Ok((key, value)) = write else { return corrupt(offset, "a write does not decode") };
+                    self.memtable.insert(Bytes::new(key), value.map(Bytes::new));
+                    self.position = self.position.next();
+                    count += 1;
+                }
+                if count != head.count {
                     return corrupt(offset, "a frame has another number of writes than it says");
                 }
-                for (key, value) in writes {
-                    self.memtable.insert(key, value);
-                    self.position = self.position.next();
-                    self.found.replayed += 1;
-                }
+                self.found.replayed += u64::from(count);
             }
             offset = end;
         }

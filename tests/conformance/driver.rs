@@ -113,7 +113,7 @@ impl<D: Disk> Store<D> {
     /// Runs syncs and jobs until there are none.
     pub fn pump(&mut self) -> Result<(), Poisoned> {
         loop {
-            if let Some(request) = self.engine.poll_sync() {
+            if let Some(request) = self.engine.poll_sync(&mut self.disk)? {
                 let result = self.disk.sync(request.target);
                 self.engine.synced(request.ticket, result, &mut self.disk)?;
             } else if let Some((id, mut job)) = self.engine.poll_job() {

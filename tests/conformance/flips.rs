@@ -29,7 +29,7 @@ fn filled(left: Left) -> (SimDisk, History) {
     for n in 0..25u32 {
         let value = (n % 3 != 0).then(|| format!("late-{n}"));
         assert!(history.put(&mut store, &format!("key-{:02}", n * 11 % 40), value));
-        while let Some(request) = store.engine.poll_sync() {
+        while let Some(request) = store.engine.poll_sync(&mut store.disk).expect("works") {
             let result = store.disk.sync(request.target);
             store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
         }

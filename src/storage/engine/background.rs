@@ -13,10 +13,15 @@ use crate::storage::version::Edit;
 
 impl Engine {
     /// The next sync to start, if any; call until there is none. At most one of the log and one of the
-    /// manifest are in flight.
-    pub fn poll_sync(&mut self) -> Option<SyncRequest> {
-        if !matches!(self.status, Status::Open) {
-            return None;
+    /// manifest are in flight. Writes that gathered are put into the log first, which is where a failing disk shows.
+    pub fn poll_sync(&mut self, disk: &mut dyn Disk) -> Result<Option<SyncRequest>, Poisoned> {
+        match self.status {
+            Status::Open => {}
+            Status::Closed => return Ok(None),
+            Status::Poisoned(poisoned) => return Err(poisoned),
+        }
+        if self.wal.is_group_due() {
+            self.write_group(disk)?;
         }
         let ticket = SyncTicket(self.next_ticket);
         let request = if self.log_sync.is_none()
@@ -28,10 +33,10 @@ impl Engine {
             self.manifest_sync = Some((request, self.manifest.appended()));
             request
         } else {
-            return None;
+            return Ok(None);
         };
         self.next_ticket += 1;
-        Some(request)
+        Ok(Some(request))
     }
 
     /// A sync has ended. Tickets that nobody waits for are ignored. A failed sync is never tried again: the
