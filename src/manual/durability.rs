@@ -17,8 +17,12 @@
 //!
 //! **Damage at rest makes keys unknown, not missing.** A block of a table that fails its checksum, or cannot be read,
 //! is read once more; then the keys that it can hold are suspect: reads of them fail, all others go on, compaction
-//! leaves the table alone. A scrub reads one table a minute. The engine names the suspect ranges, and takes what the
-//! replicas have of them to write the table anew. See `storage/engine/damage.rs`.
+//! leaves the table alone. A scrub reads one table a minute. The engine names the suspect ranges
+//! (`storage/engine/damage.rs`), and the node asks every other replica for all that it has of them
+//! (`damage_found`). When all have told (`damage_refetched`), the table is written anew with that, and when the new
+//! table is durable its keys count as known again (`damage_repaired`). A replica that is away is waited for: it may be
+//! the only one that has what this one had promised to have. From then on the node numbers its writes under a new
+//! actor, since the lost ones may have had numbers that nobody else knows yet. See [`crate::node::refetch`].
 //!
 //! **A full disk is no failure.** A write that finds no space is refused (`the disk of this node is full`), and the
 //! half frame that it left is cut off again. The first such write gives back a reserve file, in whose space flushes,
