@@ -5,10 +5,11 @@
 //! [`crate::node::consistency::Durability`]). That holds for a coordinator's own copy, for `Stored` and for `Hinted`.
 //!
 //! The mechanism is one number. The storage engine gives each write a position in the log, and keeps `appended >=
-//! written >= syncing >= durable`. One sync is in flight at a time; what comes meanwhile gathers in memory, and becomes
-//! one frame of the log, which the next sync covers: group commit. So a process that is killed loses what a machine
-//! that loses power does: what no sync had covered, and nobody was told to be durable. Whoever has to wait is queued with a position ([`crate::node::step`], `wait_for`), and at the end
-//! of every step the queue is served up to `durable`. There is no other way out for an acknowledgement.
+//! written >= syncing >= durable`. One sync is in flight at a time; what comes meanwhile gathers in memory, and
+//! becomes one frame of the log, which the next sync covers: group commit. So a process that is killed loses what a
+//! machine that loses power does: what no sync had covered, and nobody was told to be durable. Whoever has to wait is
+//! queued with a position ([`crate::node::step`], `wait_for`), and at the end of every step the queue is served up to
+//! `durable`. There is no other way out for an acknowledgement.
 //!
 //! A merge that changes nothing waits too: what is known in memory may not be durable yet.
 //!
@@ -18,14 +19,18 @@
 //!
 //! **Damage at rest makes keys unknown, not missing.** A block of a table that fails its checksum, or cannot be read,
 //! is read once more; then the keys that it can hold are suspect: reads of them fail, all others go on, compaction
-//! leaves the table alone. A scrub reads one table a minute. The engine names the suspect ranges, and takes what the
-//! replicas have of them to write the table anew. See `storage/engine/damage.rs`.
+//! leaves the table alone. A scrub reads one table a minute. The engine names the suspect ranges
+//! (`storage/engine/damage.rs`), and the node asks every other replica for all that it has of them
+//! (`damage_found`). When all have told (`damage_refetched`), the table is written anew with that, and when the new
+//! table is durable its keys count as known again (`damage_repaired`). A replica that is away is waited for: it may be
+//! the only one that has what this one had promised to have. From then on the node numbers its writes under a new
+//! actor, since the lost ones may have had numbers that nobody else knows yet. See [`crate::node::refetch`].
 //!
-//! **A full disk is no failure.** Writes are refused (`the disk of this node is full`), and the half frame that found no
-//! space is cut off again. It gives back a reserve file, in whose space what was already taken becomes durable, and
-//! flushes, edits of the manifest and a restart can end. Reads go on. Every refused write lays a piece of the reserve by again;
-//! when it is whole, writes are taken. Only a sync of the log, the manifest or the folder that fails for lack of space
-//! stops the node, as every failed sync does. See `storage/reserve.rs`.
+//! **A full disk is no failure.** Writes are refused (`the disk of this node is full`), and the half frame that found
+//! no space is cut off again. It gives back a reserve file, in whose space what was already taken becomes durable,
+//! and flushes, edits of the manifest and a restart can end. Reads go on. Every refused write lays a piece of the
+//! reserve by again; when it is whole, writes are taken. Only a sync of the log, the manifest or the folder that
+//! fails for lack of space stops the node, as every failed sync does. See `storage/reserve.rs`.
 //!
 //! **Identity is durable first.** At every start the generation is raised and synced before anything is served
 //! ([`crate::node::identity`]).

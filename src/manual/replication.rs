@@ -117,6 +117,9 @@
 //! a small tree of hashes up to date as writes arrive; once in a while it sends the group hashes of the slots that
 //! it shares with another node, and only where they differ do the two go down to slots, leaves, keys, and values.
 //!
+//! What a node's own disk has lost is not compared but fetched, from all other replicas, and before anything else
+//! ([`crate::repair::refetch`]).
+//!
 //! ## Who is alive
 //!
 //! Heartbeat counters spread by gossip. A node whose heartbeat stands still is *suspected* by whoever notices, who

@@ -136,8 +136,9 @@ impl Node {
         }
     }
 
-    /// Compares with one other member, drawn by chance.
+    /// Compares with one other member, drawn by chance; what is damaged comes first.
     fn exchange_round(&mut self, env: &mut Env) {
+        self.mend_round(env);
         let Some(placement) = self.placement.clone() else { return };
         let members = placement.layout().members().iter().map(|member| member.node);
         let peers: Vec<NodeId> = members.filter(|&node| node != self.me() && self.usable(node)).collect();
@@ -174,11 +175,13 @@ impl Node {
                     }
                 }
                 Action::Send { keys, .. } => self.deliver(from, &keys, env),
+                Action::Gather(part) => self.on_refetch(from, part, layout, &shared, env),
+                Action::Take(content) => self.on_content(from, content, env),
             }
         }
     }
 
-    fn send_exchange(&self, to: NodeId, exchange: Exchange, env: &mut Env) {
+    pub(super) fn send_exchange(&self, to: NodeId, exchange: Exchange, env: &mut Env) {
         debug_assert!(exchange.is_valid(), "peers refuse what is not valid");
         self.send(Target::Node(to), Message::Exchange(Box::new(exchange)), env);
     }

@@ -78,4 +78,10 @@ facts! {
     DiskFull = "disk_full",
     /// A read met bytes that fail their checksum, and refused to answer for them.
     DamageRefused = "damage_refused",
+    /// A table is damaged, and the other replicas are asked for what it held.
+    DamageFound = "damage_found",
+    /// All other replicas have told everything that they have of a damaged part.
+    DamageRefetched = "damage_refetched",
+    /// A damaged table was written anew, and its keys are known again.
+    DamageRepaired = "damage_repaired",
 }

@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use crate::base::checksum::checksum;
+use crate::base::checksum::{checksum, mix};
 use crate::base::codec::{self, Decode, Encode};
 use crate::base::id::{ClusterId, Generation, NodeId};
 use crate::base::rng::Stream;
@@ -55,6 +55,14 @@ impl Identity {
     pub fn actor(&self) -> Actor {
         let epoch = (u64::from(self.incarnation) << 32) | (self.generation.0 & 0xffff_ffff);
         Actor { node: self.node, epoch }
+    }
+
+    /// The actor after this start has lost data for the `losses`th time: the lost part may have held writes that were
+    /// numbered under the one before. As with a new disk, 32 other bits take the place of the incarnation; the
+    /// generation stays, and no other start has it, so nothing has to be written down.
+    pub fn actor_after(&self, losses: u32) -> Actor {
+        let incarnation = mix(u64::from(self.incarnation), u64::from(losses)) as u32;
+        Identity { incarnation, ..self.clone() }.actor()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod input;
 pub mod keyspace;
 pub mod message;
 pub mod outbox;
+pub mod refetch;
 pub mod request;
 pub mod serve;
 pub mod step;

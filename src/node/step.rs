@@ -1,10 +1,10 @@
 //! [`Node`]: one total function from inputs to effects. This file is the table of contents of what a node does.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Zone};
+use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Slot, Zone};
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::causal::dot::Actor;
@@ -21,6 +21,7 @@ use crate::node::identity::{self, Identity, IdentityError};
 use crate::node::input::{Env, Input};
 use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Send, Target};
+use crate::node::refetch::Mending;
 use crate::node::request::Rejection;
 use crate::node::store::{Found, Store};
 use crate::node::timer::{Timer, Timers};
@@ -49,6 +50,12 @@ pub struct Node {
     pub(super) layout_heard: u64,
     pub(super) store: Store,
     pub(super) hints: HintIndex,
+    /// The damaged table that is being mended.
+    pub(super) mending: Option<Mending>,
+    /// How often this start has lost data to damage.
+    pub(super) losses: u32,
+    /// Slots whose entries changed past the Merkle forest.
+    pub(super) recount: BTreeSet<Slot>,
     pub(super) ops: BTreeMap<OpId, Op>,
     pub(super) forwards: Forwards,
     pub(super) next_op: u64,
@@ -152,6 +159,8 @@ pub struct Status {
     pub hints: u64,
     /// Operations in progress that this node began.
     pub open_ops: u64,
+    /// Tables with damage, whose keys are unknown until they are repaired.
+    pub damaged_tables: u64,
 }
 
 /// One member, as a node sees it.
@@ -211,6 +220,9 @@ impl Node {
             rng,
             store,
             hints,
+            mending: None,
+            losses: 0,
+            recount: BTreeSet::new(),
             ops: BTreeMap::new(),
             forwards: Forwards::default(),
             timers,
@@ -301,6 +313,7 @@ impl Node {
             members: members.collect(),
             hints: self.hints.len() as u64,
             open_ops: self.ops.len() as u64,
+            damaged_tables: self.store.engine.damaged_tables(),
         }
     }
 
@@ -397,6 +410,7 @@ impl Node {
                 Err(poisoned) => return self.halt(Halt::Storage(poisoned.why), env),
             }
         }
+        self.mend(env);
         while let Some(job) = self.store.engine.poll_job() {
             env.out.jobs.push(job);
         }

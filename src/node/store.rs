@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::base::bytes::Bytes;
 use crate::base::checksum::digest;
 use crate::base::codec::{self, Decode, Encode};
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, Slot};
 use crate::base::time::WallTime;
 use crate::causal::siblings::Siblings;
 use crate::disk::Disk;
@@ -15,6 +15,7 @@ use crate::node::keyspace;
 use crate::repair::hint::HintIndex;
 use crate::repair::merkle::Forest;
 use crate::repair::page::{KEYS_MAX, Listing, Span};
+use crate::repair::refetch::{Content, PAGE_BYTES, PAGE_ENTRIES, Part};
 use crate::ring::layout::Layout;
 use crate::ring::token::slot_of;
 use crate::storage::{Engine, Position, ReadError, WriteError};
@@ -85,10 +86,7 @@ impl Store {
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
         store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
-            let parsed = keyspace::parse_data_key(engine_key);
-            if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
-                forest.update(slot, key, None, fingerprint(&siblings));
-            }
+            count(forest, engine_key, value);
             true
         })?;
         let (from, to) = keyspace::hint_range();
@@ -236,6 +234,49 @@ impl Store {
         Ok(listing)
     }
 
+    /// A page of what is stored in `part`, of slots that are `shared`. Fails where anything in it is damaged.
+    pub fn gather(
+        &mut self,
+        part: Part,
+        shared: &dyn Fn(Slot) -> bool,
+        disk: &mut dyn Disk,
+    ) -> Result<Content, StoreError> {
+        let (from, to) = (keyspace::place(&part.from), keyspace::place(&part.to));
+        let mut content = Content { part, entries: Vec::new(), next: None };
+        let (mut seen, mut bytes, mut is_damaged) = (0, 0, false);
+        let scanned = self.scan_with(Engine::scan, from, &to, disk, |_, engine_key, value| {
+            let Some((slot, key)) = keyspace::parse_data_key(engine_key) else { return true };
+            if bytes >= PAGE_BYTES || seen >= PAGE_ENTRIES {
+                content.next = Some((slot, Bytes::new(key)));
+                return false;
+            }
+            seen += 1;
+            if shared(slot) {
+                match keyspace::decode_value(value) {
+                    Ok(siblings) => content.entries.push((Bytes::new(key), Arc::new(siblings))),
+                    Err(_) => is_damaged = true,
+                }
+                bytes += key.len() + value.len();
+            }
+            true
+        });
+        if scanned.is_err() || is_damaged { Err(StoreError::Damaged) } else { Ok(content) }
+    }
+
+    /// Counts the entries of a slot into the forest anew; the answer is how many there are. What is damaged is passed
+    /// over.
+    pub fn recount(&mut self, slot: Slot, disk: &mut dyn Disk) -> Result<usize, ReadError> {
+        self.forest.forget(slot);
+        let (from, to) = keyspace::slot_range(slot);
+        let mut entries = 0;
+        self.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
+            count(forest, engine_key, value);
+            entries += 1;
+            true
+        })?;
+        Ok(entries)
+    }
+
     fn read<T: codec::Decode<()>>(
         &mut self,
         engine_key: &[u8],
@@ -282,6 +323,14 @@ impl Store {
                 _ => return Ok(()),
             }
         }
+    }
+}
+
+/// Enters an entry of the data into the forest.
+fn count(forest: &mut Forest, engine_key: &[u8], value: &[u8]) {
+    let parsed = keyspace::parse_data_key(engine_key);
+    if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
+        forest.update(slot, key, None, fingerprint(&siblings));
     }
 }
 

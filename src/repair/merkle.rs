@@ -62,6 +62,11 @@ impl Forest {
         }
     }
 
+    /// Forgets all entries of a slot, which are to be entered again.
+    pub fn forget(&mut self, slot: Slot) {
+        self.slots.remove(&slot);
+    }
+
     /// The leaves of a slot; all zero if it is empty.
     pub fn leaves(&self, slot: Slot) -> [u64; LEAVES] {
         self.slots.get(&slot).copied().unwrap_or_default()

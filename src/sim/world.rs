@@ -156,6 +156,11 @@ impl World {
         self.events
     }
 
+    /// A host, for a test that lays hands on it.
+    pub fn host_mut(&mut self, node: usize) -> &mut Host {
+        &mut self.hosts[node]
+    }
+
     pub fn network(&self) -> &Network {
         &self.network
     }

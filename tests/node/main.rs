@@ -1,6 +1,7 @@
 //! Nodes talking to each other over a perfect, timeless wire that the test controls frame by frame.
 
 mod boot;
+mod damage;
 mod hints;
 mod knobs;
 mod overload;

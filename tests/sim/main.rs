@@ -2,6 +2,7 @@
 //! line.
 
 mod command;
+mod damage;
 mod problems;
 mod worlds;
 

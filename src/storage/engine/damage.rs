@@ -5,6 +5,7 @@
 //! suspect; the layer above fetches those from other replicas, and hands them in; the table is then written
 //! anew without the damaged blocks.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -57,6 +58,27 @@ impl Engine {
             }
         }
         suspects
+    }
+
+    /// Whether there is any damage that is known.
+    pub fn is_damaged(&self) -> bool {
+        !self.damaged.is_empty()
+    }
+
+    /// How many tables are known to have damage.
+    pub fn damaged_tables(&self) -> u64 {
+        let tables: BTreeSet<u64> = self.damaged.iter().map(|(table, _)| *table).collect();
+        tables.len() as u64
+    }
+
+    /// Whether the table with this number is one of the [`Engine::suspects`].
+    pub fn is_suspect(&self, table: u64) -> bool {
+        self.damaged.range((table, 0)..=(table, u64::MAX)).next().is_some()
+    }
+
+    /// Whether a compaction or a repair is on its way, so that none can begin.
+    pub fn is_rewriting(&self) -> bool {
+        self.compaction.is_some()
     }
 
     pub(super) fn note_damage(&mut self, found: impl IntoIterator<Item = ReadError>) {
