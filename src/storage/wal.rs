@@ -10,6 +10,7 @@
 //! log's name), then the new log; `durable` moves over a record only after the sync of its own log.
 
 use crate::base::codec::{Decode, Encode};
+use crate::base::invariant::{Broken, holds};
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::error::Operation;
 use crate::storage::frame::{Appender, Head, Kind};
@@ -142,6 +143,20 @@ impl Wal {
         Ok(())
     }
 
+    /// What holds between any two calls.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        let Wal { appended, syncing, durable, in_flight, closed, .. } = self;
+        holds(durable <= syncing && syncing <= appended, "durable <= syncing <= appended")?;
+        match in_flight {
+            Some(Covers::Writes(position)) => {
+                holds(durable < position && position == syncing, "a sync is on its way to new writes")?;
+            }
+            Some(Covers::Name) | None => holds(durable == syncing, "what is syncing has a sync on its way")?,
+        }
+        let bounded = closed.as_ref().is_none_or(|closed| *durable < closed.last && closed.last <= *appended);
+        holds(bounded, "a closed log is kept in mind until it is durable, and no longer")
+    }
+
     /// The next sync that durability waits for, if there is one and none is in flight.
     pub fn poll_sync(&mut self) -> Option<SyncTarget> {
         assert!(self.appended >= self.syncing && self.syncing >= self.durable, "syncs follow the writes");
@@ -192,5 +207,38 @@ impl Wal {
         let head = Head { kind: Kind::End, count: 0, first: self.appended.next().0, synced: self.appended.0 };
         self.active.append(head, &(), disk).map_err(|why| (Operation::Append(file), why))?;
         sync(SyncTarget::File(file), disk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Wal {
+        Wal {
+            active: Appender::new(file(2)),
+            manifest: 1,
+            name_durable: true,
+            closed: Some(Closed { file: file(1), last: Position(5) }),
+            in_flight: Some(Covers::Writes(Position(5))),
+            appended: Position(9),
+            syncing: Position(5),
+            durable: Position(3),
+        }
+    }
+
+    #[test]
+    fn a_log_whose_numbers_do_not_fit_is_found() {
+        assert_eq!(sound().invariants(), Ok(()));
+        let broken = |how: fn(&mut Wal)| {
+            let mut wal = sound();
+            how(&mut wal);
+            wal.invariants().is_err()
+        };
+        assert!(broken(|wal| wal.durable = Position(6)));
+        assert!(broken(|wal| wal.appended = Position(4)));
+        assert!(broken(|wal| wal.in_flight = None));
+        assert!(broken(|wal| wal.in_flight = Some(Covers::Writes(Position(9)))));
+        assert!(broken(|wal| wal.closed = Some(Closed { file: file(1), last: Position(3) })));
     }
 }

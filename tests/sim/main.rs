@@ -3,6 +3,7 @@
 
 mod command;
 mod problems;
+mod twins;
 mod worlds;
 
 use std::path::PathBuf;
