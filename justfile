@@ -41,7 +41,7 @@ baseline:
 nightly:
     cargo build --release
     for scenario in scenarios/*.toml; do cargo run --release -- sweep "$scenario" --seeds 1..1001 || exit 1; done
-    PROPTEST_CASES=20000 cargo test --release
+    PROPTEST_CASES=20000 KVSIM_TWIN_SEEDS=50 cargo test --release
     just nightly-storage
 
 # The storage engine: millions of random operations, crashes and restarts against a model, and every bit of every kind
@@ -59,6 +59,9 @@ bench-storage entries="200000" value="100" rounds="3":
 # `just mutants hint-counted-as-acknowledgement` tries one.
 mutants *names:
     tests/mutants/run {{names}}
+# The simulator: events a second, the oracles' share, copies, threads (`just bench-sim loop` for one part).
+bench-sim part="" number="":
+    cargo bench --bench simulator -- {{part}} {{number}}
 
 # Accept changed snapshots after looking at them (needs cargo-insta).
 review:

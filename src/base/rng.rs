@@ -5,6 +5,7 @@
 //! code. The generator is ChaCha8 (Bernstein 2008), whose output is the same on every machine; ranges and shuffles
 //! are our own, because libraries do not promise theirs for ever.
 
+use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use rand::{Rng, SeedableRng};
@@ -22,7 +23,7 @@ impl Ppm {
 }
 
 /// An endless sequence of draws for one purpose and entity.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
@@ -75,6 +76,14 @@ impl Stream {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
         }
+    }
+}
+
+/// How far it is, in words of 32 bits, and of which stream: the generator's own `Debug` tells nothing.
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = crate::base::checksum::checksum(0, &self.0.get_seed());
+        f.debug_struct("Stream").field("drawn", &self.0.get_word_pos()).field("of", &of).finish()
     }
 }
 

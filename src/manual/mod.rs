@@ -6,6 +6,7 @@
 //! - [`disk_format`]: every file, byte by byte.
 //! - [`wire_protocol`]: frames between nodes, and the commands for clients.
 //! - [`simulation`]: how a run works, what is injected, what is checked, and how to read a report.
+//! - [`simulation_figures`]: how fast that is.
 //! - [`scenarios`]: the reference of scenario files.
 //! - [`operations`]: running real nodes.
 //! - [`storage_figures`]: the storage engine, measured against another.
@@ -17,5 +18,6 @@ pub mod operations;
 pub mod replication;
 pub mod scenarios;
 pub mod simulation;
+pub mod simulation_figures;
 pub mod storage_figures;
 pub mod wire_protocol;

@@ -16,6 +16,7 @@
 //! | `cluster.request_timeout`, `gossip_every`, `suspect_after`, `exchange_every` | as in [`crate::node::config`] | as there |
 //! | `run.duration` | how long clients work and faults happen | |
 //! | `run.settle` | how long the cluster may take to recover after that | `"60s"` |
+//! | `run.heal_every` | how often, at the least, a copy of the world is healed and must recover ([`crate::sim::heal`]); `"0s"` for never | `"20s"` |
 //! | `run.events_max` | more events than this is the verdict `budget` | 1,000,000,000 |
 //! | `storage.memtable_bytes`, `table_bytes`, `block_bytes`, `cache_bytes`, `level0_tables` | as in [`crate::storage::Config`] | as there |
 //! | `network.latency` | `{ min, max }` of one frame | 200us to 2ms |

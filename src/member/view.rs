@@ -1,14 +1,20 @@
 //! [`View`]: what one node believes of the cluster.
 
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::base::id::{Generation, NodeId};
+use crate::base::invariant::{Broken, holds};
 use crate::base::limits::MEMBERS_MAX;
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant};
 use crate::member::detector::Charges;
 use crate::member::gossip::{ACCUSATIONS_MAX, Accusation, Card, Gossip, NEWS_MAX, News};
+
+/// See [`View::invariants`].
+const LOOKED_AT: usize = 16;
 
 /// A member that is not this node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +39,31 @@ pub enum Change {
     Down(NodeId),
     /// Somebody spoke for a generation that is over.
     Refused(NodeId),
+}
+
+/// What this node believes of another member.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Belief {
+    pub node: NodeId,
+    /// The own judgement: silent for too long.
+    pub suspected: bool,
+    /// Convicted by enough observers.
+    pub down: bool,
+    /// Who says so, as far as it is known here and not refuted.
+    pub accusers: Vec<NodeId>,
+}
+
+impl fmt::Display for Belief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match (self.down, self.suspected) {
+            (true, _) => "down",
+            (false, true) => "suspected",
+            (false, false) => "up",
+        };
+        write!(f, "{} {word}", self.node)?;
+        let accusers: Vec<_> = self.accusers.iter().map(ToString::to_string).collect();
+        if accusers.is_empty() { Ok(()) } else { write!(f, " (accused by {})", accusers.join(" ")) }
+    }
 }
 
 /// What one node believes of the cluster. No member is ever forgotten here, and every member is contacted for ever:
@@ -61,6 +92,37 @@ impl View {
         let before = self.members.range(..me.node).map(|(_, member)| (&member.card, !member.down));
         let after = self.members.range(me.node..).map(|(_, member)| (&member.card, !member.down));
         before.chain([(me, true)]).chain(after)
+    }
+
+    /// What is believed of every other member, in order of id.
+    pub fn beliefs(&self) -> impl Iterator<Item = Belief> {
+        self.members.iter().map(|(&node, member)| Belief {
+            node,
+            suspected: member.suspected,
+            down: member.down,
+            accusers: member.charges.iter().map(|accusation| accusation.accuser).collect(),
+        })
+    }
+
+    /// What holds between any two steps. Of a large cluster only the first members are looked at, because this is asked
+    /// for after each step.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        let (me, count) = (self.me.card.node, self.members.len() + 1);
+        holds(!self.members.contains_key(&me), "a node is not a member beside itself")?;
+        holds(count <= MEMBERS_MAX + 1, "no more members are known than there may be")?;
+        self.members.iter().take(LOOKED_AT).try_for_each(|(&node, member)| {
+            holds(member.card.node == node, "a member goes by its own name")?;
+            holds(
+                member.down == member.charges.convict(count),
+                "who is down was convicted, and who was is down",
+            )?;
+            let known = (member.card.generation, member.heartbeat);
+            let stands = |by: Accusation| (by.generation, by.heartbeat) >= known && by.accuser != node;
+            holds(
+                member.charges.iter().all(stands),
+                "what a heartbeat has refuted is not held against anybody",
+            )
+        })
     }
 
     /// Whether to count on `node`: known, not suspected here, and not convicted.
@@ -368,6 +430,25 @@ mod tests {
         assert!((1..4).all(|node| party.usable(0, node) && !party.down(0, node)));
         party.run(1, |_, _| true, |_| true);
         assert!((1..4).all(|by| party.usable(by, 0) && !party.down(by, 0)));
+    }
+
+    #[test]
+    fn a_broken_view_is_found() {
+        let mut party = Party::new(4);
+        party.run(8, |_, _| true, |node| node != 3);
+        let sound = &party.views[0];
+        assert_eq!(sound.invariants(), Ok(()));
+        let broken = |how: fn(&mut Member)| {
+            let mut view = sound.clone();
+            how(view.members.get_mut(&NodeId(3)).expect("a member"));
+            view.invariants().is_err()
+        };
+        assert!(broken(|member| member.down = false));
+        assert!(broken(|member| member.heartbeat += 1));
+        assert!(broken(|member| member.card.node = NodeId(1)));
+        let mut double = sound.clone();
+        double.members.insert(NodeId(0), double.members[&NodeId(3)].clone());
+        assert!(double.invariants().is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Slot, Zone};
+use crate::base::invariant::{Broken, holds};
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::causal::dot::Actor;
@@ -371,6 +372,17 @@ impl Node {
     /// floods its peers takes nothing from the others.
     pub(super) fn is_backlogged(&self, node: NodeId) -> bool {
         self.backlog.get(&node).is_some_and(|&count| count >= self.config.backlog_max)
+    }
+
+    /// Who waits for the disk, in the order of the log.
+    pub(super) fn waiting(&self) -> &VecDeque<(Position, Waiter)> {
+        &self.waiting
+    }
+
+    /// Whoever waits for the disk is counted to somebody's share, and nobody else is.
+    pub(super) fn shares(&self) -> Result<(), Broken> {
+        let counted: u64 = self.backlog.values().map(|&count| u64::from(count)).sum();
+        holds(counted == self.waiting.len() as u64, "the shares of the disk's line are those who wait in it")
     }
 
     fn next_durable(&mut self, durable: Position) -> Option<Waiter> {

@@ -8,9 +8,11 @@ use crate::base::bytes::Bytes;
 use crate::base::checksum::digest;
 use crate::base::codec::{self, Decode, Encode};
 use crate::base::id::{NodeId, Slot};
+use crate::base::invariant::{Broken, holds};
 use crate::base::time::WallTime;
 use crate::causal::siblings::Siblings;
 use crate::disk::Disk;
+use crate::node::invariant::in_line;
 use crate::node::keyspace;
 use crate::repair::hint::HintIndex;
 use crate::repair::merkle::Forest;
@@ -18,7 +20,7 @@ use crate::repair::page::{KEYS_MAX, Listing, Span};
 use crate::repair::refetch::{Content, PAGE_BYTES, PAGE_ENTRIES, Part};
 use crate::ring::layout::Layout;
 use crate::ring::token::slot_of;
-use crate::storage::{Engine, Position, ReadError, WriteError};
+use crate::storage::{self, Engine, Position, ReadError, WriteError};
 
 /// Entries read at a time while scanning.
 const SCAN_BATCH: usize = 256;
@@ -105,6 +107,14 @@ impl Store {
         Ok((store, Found { hints, layout }))
     }
 
+    /// Opens what lies on a disk for a look at it: [`Store::load`] works, and nothing else does, because nothing is
+    /// scanned.
+    pub fn look(config: storage::Config, disk: &mut dyn Disk) -> Result<Store, storage::OpenError> {
+        let (engine, _) = Engine::open(config, disk)?;
+        let (forest, unsynced, syncing) = (Forest::default(), BTreeMap::new(), VecDeque::new());
+        Ok(Store { engine, forest, unsynced, syncing })
+    }
+
     /// What is stored of a key; empty if nothing ever was.
     pub fn load(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
         let mut engine_key = Vec::with_capacity(key.len() + 3);
@@ -126,6 +136,12 @@ impl Store {
             }
         }
         assert!(self.syncing.len() >= self.unsynced.len(), "what is not synced is waited for");
+    }
+
+    /// What holds between any two steps.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        holds(self.syncing.len() >= self.unsynced.len(), "every key that is not on the disk is waited for")?;
+        in_line(&self.syncing, self.engine.durable(), self.engine.appended())
     }
 
     /// Replaces what is stored of a key: `before` must be what [`Store::load`] gave.

@@ -33,6 +33,11 @@ impl Timers {
         self.0.remove(&(at, timer));
     }
 
+    /// How many deadlines are set.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn next(&self) -> Option<Instant> {
         self.0.first().map(|entry| entry.0)
     }

@@ -69,8 +69,25 @@ pub fn of_history(cluster: ClusterId, history: &[Operation], overlaps: bool) -> 
     checks
 }
 
+/// What the failed ones among `checks` found.
+pub fn failed(checks: &[Check]) -> Vec<String> {
+    checks.iter().filter(|check| !check.ok).map(|check| format!("{}: {}", check.name, check.detail)).collect()
+}
+
 /// The promises that hold at any time: what clients saw, what nodes hold of it, and that no node gave up.
 pub fn safety(
+    scenario: &Scenario,
+    history: &[Operation],
+    probe: &Probe,
+    violations: &[String],
+) -> Vec<Check> {
+    let mut checks = of_world(scenario, history, probe, violations);
+    checks.extend(of_history(scenario.nodes[0].cluster, history, scenario.overlaps()));
+    checks
+}
+
+/// Those of them that look at the nodes.
+pub fn of_world(
     scenario: &Scenario,
     history: &[Operation],
     probe: &Probe,
@@ -79,13 +96,11 @@ pub fn safety(
     let cluster = scenario.nodes[0].cluster;
     let mut nodes = Findings::default();
     violations.iter().for_each(|violation| nodes.add(|| violation.clone()));
-    let mut checks = std::vec![
+    std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
         durable::check(cluster, history, probe),
         provenance::held(history, probe),
-    ];
-    checks.extend(of_history(cluster, history, scenario.overlaps()));
-    checks
+    ]
 }
 
 /// What a cluster must reach in the end, if it is left in peace.

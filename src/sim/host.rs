@@ -12,9 +12,10 @@ use crate::node::config::Config;
 use crate::node::input::{Env, Input};
 use crate::node::outbox::Outbox;
 use crate::node::step::{Node, OpenError};
+use crate::node::store::Store;
 use crate::sim::clock::{Clock, ClockPlan};
 use crate::sim::disk::{Cost, SimDisk, SyncMark, Unsynced};
-use crate::storage::{Job, JobId, Progress, SyncRequest, SyncTicket};
+use crate::storage::{self, Job, JobId, Progress, SyncRequest, SyncTicket};
 
 /// Computing per step: between these, drawn once for each node. One node is always the slowest.
 const CPU_MIN: Duration = Duration::from_micros(2);
@@ -175,15 +176,14 @@ impl Host {
         files.into_iter().map(&mut taken).sum()
     }
 
-    /// The node that would start on what this disk still held after a power failure now, with that disk. `None` if it
-    /// would not start.
-    pub fn after_power_loss(&self, now: Instant) -> Option<(Node, SimDisk)> {
+    /// What this disk still held after a power failure now, with that disk. `None` if no store would open on it.
+    pub fn after_power_loss(&self) -> Option<(Store, SimDisk)> {
         let mut disk = self.disk.clone();
         disk.crash(Unsynced::Lost, &mut self.torn.clone());
-        let mut out = Outbox::default();
-        let mut env = Env { now: self.clock.read(now), disk: &mut disk, out: &mut out };
-        let node = Node::open(self.config.clone(), 0, &mut env).ok()?;
-        Some((node, disk))
+        // Nothing will be written that could need the reserve.
+        let config = storage::Config { reserve_bytes: 0, ..self.config.storage.clone() };
+        let store = Store::look(config, &mut disk).ok()?;
+        Some((store, disk))
     }
 
     /// The node stops; its disk goes on.

@@ -4,14 +4,17 @@
 //! - A world is made of [`host`]s (a node, its [`disk`], its [`clock`]s), a [`network`], clients ([`workload`]),
 //!   declared [`fault`]s, and one [`queue`] of [`event`]s.
 //! - What clients saw is the [`history`]; what nodes hold is a [`probe`]; [`check`] judges both, and [`report`]
-//!   tells.
+//!   tells. In between, [`heal`] asks whether the cluster would recover, and [`stuck`] why not; [`twin`]s prove
+//!   that chance comes from the seed alone, or tell by a [`difference`] where it does not.
 
 pub mod audit;
 pub mod check;
 pub mod clock;
+pub mod difference;
 pub mod disk;
 pub mod event;
 pub mod fault;
+pub mod heal;
 pub mod history;
 pub mod host;
 pub mod network;
@@ -20,7 +23,9 @@ pub mod queue;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod stuck;
 pub mod trace;
+pub mod twin;
 pub mod verdict;
 pub mod workload;
 pub mod world;

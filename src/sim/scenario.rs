@@ -17,6 +17,7 @@ use crate::node::config::Config;
 use crate::node::fact::Fact;
 use crate::sim::clock::ClockPlan;
 use crate::sim::fault::Fault;
+use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
 use crate::sim::verdict::Verdict;
@@ -39,6 +40,8 @@ pub struct Scenario {
     pub settle: Duration,
     /// A run ends after so many events, whatever happens.
     pub events_max: u64,
+    /// How often a copy of the world is healed on the way.
+    pub heal: HealPlan,
     pub network: NetworkPlan,
     pub disk: DiskPlan,
     pub clocks: ClockPlan,

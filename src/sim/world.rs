@@ -3,6 +3,7 @@
 //! A world is plain data. It can be cloned between any two events, also with a job half done and a partition on, and
 //! the clone goes on to the same end. Nothing in it reads a clock or draws from anything but the seed.
 
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
 use std::string::String;
@@ -18,6 +19,7 @@ use crate::node::fact::Fact;
 use crate::node::input::Input;
 use crate::node::outbox::{Outbox, Reply, Target};
 use crate::node::request::Outcome;
+use crate::node::step::Node;
 use crate::node::wire;
 use crate::sim::audit::{Audit, Promise};
 use crate::sim::event::Event;
@@ -52,9 +54,10 @@ pub struct World {
     events: u64,
     queue: Queue<Event>,
     pub(super) hosts: Vec<Host>,
-    network: Network,
-    clients: Vec<Client>,
-    history: Vec<Operation>,
+    pub(super) network: Network,
+    pub(super) clients: Vec<Client>,
+    /// Shared between copies of a world until one of them adds to it: most copies are only looked at.
+    pub(super) history: Arc<Vec<Operation>>,
     effects: Vec<Effect>,
     /// By [`Fact`].
     facts: Vec<u64>,
@@ -65,6 +68,17 @@ pub struct World {
     /// Clients have stopped, and everything has healed.
     calm: bool,
     scratch: Scratch,
+}
+
+/// A part of a world that can be told from another.
+pub(super) trait Part: fmt::Debug {
+    fn state_hash(&self) -> u64;
+}
+
+impl<T: fmt::Debug + Hash> Part for T {
+    fn state_hash(&self) -> u64 {
+        state_hash(self)
+    }
 }
 
 /// Buffers that are empty between events, so that events allocate little.
@@ -111,7 +125,7 @@ impl World {
             hosts,
             network,
             clients,
-            history: Vec::new(),
+            history: Arc::default(),
             effects: vec![Effect::default(); scenario.faults.len()],
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
@@ -182,6 +196,11 @@ impl World {
         &self.audit
     }
 
+    /// No audits from now on: for measurements of what they cost, and for copies that are looked at in other ways.
+    pub fn stop_audits(&mut self) {
+        self.audit.stop();
+    }
+
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
@@ -195,6 +214,38 @@ impl World {
         state_hash(self)
     }
 
+    /// All that it is, part by part, for whoever must tell two worlds apart. What everybody is made of comes last.
+    pub(super) fn parts(&self) -> Vec<(String, &dyn Part)> {
+        // By name, so that a new field is not forgotten.
+        #[rustfmt::skip]
+        let World {
+            scenario, now, events, queue, hosts, network, clients, history, effects, facts, violations, audit, trace,
+            calm, scratch: _,
+        } = self;
+        let mut parts: Vec<(String, &dyn Part)> = Vec::new();
+        parts
+            .extend(hosts.iter().enumerate().map(|(n, host)| (format!("node {}", n + 1), host as &dyn Part)));
+        parts.extend(
+            clients.iter().enumerate().map(|(n, client)| (format!("client {n}"), client as &dyn Part)),
+        );
+        let named: [(&str, &dyn Part); 12] = [
+            ("network", network),
+            ("history", history),
+            ("facts", facts),
+            ("effects", effects),
+            ("violations", violations),
+            ("audit", audit),
+            ("queue", queue),
+            ("now", now),
+            ("events", events),
+            ("calm", calm),
+            ("trace", trace),
+            ("scenario", scenario),
+        ];
+        parts.extend(named.map(|(name, part)| (name.into(), part)));
+        parts
+    }
+
     /// Jobs in progress on all hosts.
     pub fn jobs(&self) -> usize {
         self.hosts.iter().map(Host::jobs).sum()
@@ -203,6 +254,11 @@ impl World {
     /// Operations whose clients still wait.
     pub fn waiting(&self) -> usize {
         self.clients.iter().filter(|client| client.open.is_some()).count()
+    }
+
+    /// Operations whose clients still wait, as they stand in the history.
+    pub fn open_operations(&self) -> impl Iterator<Item = &Operation> {
+        self.clients.iter().filter_map(|client| Some(&self.history[client.open.as_ref()?.index]))
     }
 
     fn happen(&mut self, event: Event) {
@@ -232,6 +288,8 @@ impl World {
                 self.answer(client, ordinal, end);
             }
             Event::Impatience { client } => self.impatience(client),
+            // A copy that was healed before its time has faults still to come: they do not.
+            Event::Fault { .. } | Event::Strike { .. } | Event::Heal { .. } | Event::Calm if self.calm => {}
             Event::Fault { index } => self.fault(index),
             Event::Strike { index } => {
                 if let Action::Crash { node, .. } = self.scenario.faults[index].action
@@ -290,6 +348,20 @@ impl World {
     fn feed(&mut self, node: usize, input: Input) {
         self.hosts[node].step(input, self.now, &mut self.scratch.outbox);
         self.absorb(node);
+        self.inspect(node);
+    }
+
+    /// Looks whether the node is sound after a step. One that is not stops: what it does next means nothing.
+    fn inspect(&mut self, node: usize) {
+        let inspected = self.hosts[node].node.as_ref().map_or(Ok(()), Node::invariants);
+        if let Err(broken) = inspected {
+            self.violations.push(format!(
+                "n{} is broken at {}: it is not so that {broken}",
+                node + 1,
+                self.now
+            ));
+            self.hosts[node].stop();
+        }
     }
 
     fn wake(&mut self, node: usize) {
@@ -391,9 +463,7 @@ impl World {
 /// The network.
 impl World {
     fn send(&mut self, from: usize, at: Instant, out: &mut Outbox) {
-        let Some(sender) = self.hosts[from].node.as_ref().map(super::super::node::step::Node::sender) else {
-            return;
-        };
+        let Some(sender) = self.hosts[from].node.as_ref().map(Node::sender) else { return };
         for send in out.sends.drain(..) {
             let to = match &send.to {
                 Target::Node(id) => (id.0 as usize).checked_sub(1),
@@ -457,7 +527,7 @@ impl World {
         let (index, nodes) = (self.history.len(), self.hosts.len());
         let client = &mut self.clients[number as usize];
         let operation = client.begin(&self.scenario.clients, nodes, index, self.now);
-        self.history.push(operation);
+        Arc::make_mut(&mut self.history).push(operation);
         let ordinal = client.open.as_ref().map_or(0, |open| open.ordinal);
         self.queue.schedule(self.now + client.latency(), Event::Request { client: number, ordinal });
         if !mem::replace(&mut client.watched, true) {
@@ -485,7 +555,7 @@ impl World {
         let Some(open) = client.open.as_ref().filter(|open| open.ordinal == ordinal) else {
             return; // The client has given up on it.
         };
-        let operation = &mut self.history[open.index];
+        let operation = &mut Arc::make_mut(&mut self.history)[open.index];
         operation.end = Some(self.now);
         client.end(&operation.key, &end);
         operation.result = end;
@@ -557,7 +627,7 @@ impl World {
     }
 
     /// The end of the faults: what follows is only waiting until the cluster has recovered.
-    fn grow_calm(&mut self) {
+    pub(super) fn grow_calm(&mut self) {
         self.calm = true;
         self.network.calm();
         self.clients.iter_mut().for_each(Client::stop);

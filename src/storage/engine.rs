@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::invariant::{Broken, holds};
 use crate::base::time::Duration;
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
 use crate::storage::cache::{Cache, Place};
@@ -184,6 +185,21 @@ impl Engine {
     /// The last write that survives a crash, with all before it.
     pub fn durable(&self) -> Position {
         self.wal.durable()
+    }
+
+    /// What holds between any two calls, as long as the engine is not poisoned.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        self.wal.invariants()?;
+        self.cache.invariants()?;
+        let appended = self.appended();
+        holds(self.flushed <= appended, "what is in tables was written")?;
+        holds(self.log_floor <= self.wal.active().number, "the active log is needed")?;
+        let frozen = self.frozen.as_ref();
+        holds(frozen.is_none_or(|frozen| frozen.last <= appended), "what is frozen was written")?;
+        let reserved = frozen.map(|frozen| frozen.numbers.end);
+        let reserved = [reserved, self.compaction.as_ref().map(|compaction| compaction.numbers.end)];
+        let given = reserved.into_iter().flatten().all(|end| end <= self.next_file);
+        holds(given, "jobs write only files whose numbers were given to them")
     }
 
     pub fn is_poisoned(&self) -> bool {

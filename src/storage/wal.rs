@@ -23,6 +23,7 @@
 use alloc::vec::Vec;
 
 use crate::base::codec::{Decode, Encode, Malformed};
+use crate::base::invariant::{Broken, holds};
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::error::Operation;
 use crate::storage::frame::{Appender, HEADER_LEN, Head, Kind};
@@ -258,6 +259,23 @@ impl Wal {
         Ok(())
     }
 
+    /// What holds between any two calls.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        let Wal { appended, written, syncing, durable, in_flight, closed, group, .. } = self;
+        let in_order = durable <= syncing && syncing <= written && written <= appended;
+        holds(in_order, "durable <= syncing <= written <= appended")?;
+        let gathered = appended.0.checked_sub(written.0) == Some(u64::from(group.count));
+        holds(gathered, "the group holds what is not written")?;
+        match in_flight {
+            Some(Covers::Writes(position)) => {
+                holds(durable < position && position == syncing, "a sync is on its way to new writes")?;
+            }
+            Some(Covers::Name) | None => holds(durable == syncing, "what is syncing has a sync on its way")?,
+        }
+        let bounded = closed.as_ref().is_none_or(|closed| *durable < closed.last && closed.last <= *written);
+        holds(bounded, "a closed log is kept in mind until it is durable, and no longer")
+    }
+
     /// The next sync that durability waits for, if there is one and none is in flight.
     pub fn poll_sync(&mut self) -> Option<SyncTarget> {
         assert!(self.appended >= self.written && self.written >= self.syncing, "writes come in order");
@@ -368,5 +386,37 @@ mod tests {
         fn no_payload_makes_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = owned(&payload);
         }
+    }
+
+    fn sound() -> Wal {
+        Wal {
+            active: Appender::new(file(2)),
+            manifest: 1,
+            name_durable: true,
+            closed: Some(Closed { file: file(1), last: Position(5) }),
+            in_flight: Some(Covers::Writes(Position(5))),
+            appended: Position(9),
+            written: Position(9),
+            group: Group::default(),
+            syncing: Position(5),
+            durable: Position(3),
+        }
+    }
+
+    #[test]
+    fn a_log_whose_numbers_do_not_fit_is_found() {
+        assert_eq!(sound().invariants(), Ok(()));
+        let broken = |how: fn(&mut Wal)| {
+            let mut wal = sound();
+            how(&mut wal);
+            wal.invariants().is_err()
+        };
+        assert!(broken(|wal| wal.durable = Position(6)));
+        assert!(broken(|wal| wal.appended = Position(4)));
+        assert!(broken(|wal| wal.appended = Position(10)));
+        assert!(broken(|wal| wal.written = Position(8)));
+        assert!(broken(|wal| wal.in_flight = None));
+        assert!(broken(|wal| wal.in_flight = Some(Covers::Writes(Position(9)))));
+        assert!(broken(|wal| wal.closed = Some(Closed { file: file(1), last: Position(3) })));
     }
 }

@@ -4,6 +4,7 @@
 mod command;
 mod damage;
 mod problems;
+mod twins;
 mod worlds;
 
 use std::path::PathBuf;

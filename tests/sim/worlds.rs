@@ -53,6 +53,22 @@ fn a_clone_taken_within_a_job_and_a_partition_ends_as_the_original_does() {
     assert_eq!(clone.state_hash(), world.state_hash());
 }
 
+/// Copies that were healed on the way leave no trace in the run.
+#[test]
+fn a_run_ends_the_same_with_and_without_healed_copies() {
+    let text = std::fs::read_to_string(crate::file("small.toml")).expect("the scenario is there");
+    let ended = |every: &str| {
+        let text = text.replace("[storage]", &format!("heal_every = \"{every}\"\n[storage]"));
+        run::run(Arc::new(Scenario::read(&text, "small").expect("a scenario")), 42, false, &mut |_| {})
+    };
+    let (often, never) = (ended("1s"), ended("0s"));
+    assert_eq!((often.verdict, never.verdict), (Verdict::Pass, Verdict::Pass), "{:?}", often.reasons);
+    assert!(often.heals.effort().0 >= 9 && often.heals.effort().1 > 0, "{:?}", often.heals);
+    assert_eq!(never.heals.effort(), (0, 0));
+    assert_eq!(often.world.trace_hash(), never.world.trace_hash());
+    assert_eq!(often.state_hash, never.state_hash);
+}
+
 #[test]
 fn a_whole_run_passes_with_a_twin_in_lockstep() {
     let ended = run::run(small(), 42, true, &mut |_| {});

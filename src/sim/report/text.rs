@@ -11,6 +11,7 @@ use super::{Setting, json, picture};
 use crate::base::rng::Ppm;
 use crate::base::time::Duration;
 use crate::sim::run::Ended;
+use crate::sim::scenario::Scenario;
 use crate::sim::verdict::Verdict;
 use crate::sim::world::World;
 
@@ -59,7 +60,12 @@ fn options(world: &World) -> String {
             node.w,
             if node.sloppy { "sloppy" } else { "strict" }
         ),
-        format!("run       {}, then up to {} to recover", scenario.duration, scenario.settle),
+        format!(
+            "run       {}, then up to {} to recover{}",
+            scenario.duration,
+            scenario.settle,
+            heal(scenario)
+        ),
         format!(
             "network   {} to {} per frame, {} of them ten times as long; {} lost, {} doubled",
             network.latency_min,
@@ -99,6 +105,13 @@ fn options(world: &World) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn heal(scenario: &Scenario) -> String {
+    match scenario.heal.every {
+        Duration::ZERO => "; no copies are healed on the way".into(),
+        every => format!("; copies are healed at faults, and every {every}"),
+    }
 }
 
 fn operations(world: &World) -> String {

@@ -59,6 +59,7 @@ pub(super) struct Cluster {
 pub(super) struct Run {
     pub duration: Spanned<As<Duration>>,
     pub settle: Option<As<Duration>>,
+    pub heal_every: Option<As<Duration>>,
     pub events_max: Option<u64>,
 }
 

@@ -21,6 +21,7 @@ use crate::quorum::tally::Level;
 use crate::sim::clock::{ClockPlan, DRIFT_MAX};
 use crate::sim::disk::Unsynced;
 use crate::sim::fault::{Action, Fault, links_between};
+use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
 use crate::sim::verdict::Verdict;
@@ -30,6 +31,7 @@ use crate::sim::workload::{ClientPlan, Mix};
 const NODES_MAX: u16 = 100;
 const CLIENTS_MAX: u32 = 10_000;
 const KEYS_MAX: u64 = 1_000_000;
+const HEAL_EVERY: Duration = Duration::from_secs(20);
 const MINUTE: Duration = Duration::from_secs(60);
 const OFFSET_MAX: Duration = Duration::from_secs(365 * 86_400);
 
@@ -51,6 +53,7 @@ pub(super) fn check(file: File, name: &str) -> Checked<Scenario> {
         duration,
         settle: file.run.settle.map_or(MINUTE, |settle| settle.0),
         events_max: file.run.events_max.unwrap_or(1_000_000_000),
+        heal: HealPlan { every: file.run.heal_every.map_or(HEAL_EVERY, |every| every.0) },
         network: network(&file.network)?,
         disk: disk(&file.disk)?,
         clocks: clocks(&file.clocks)?,
