@@ -1,5 +1,6 @@
 //! Nodes talking to each other over a perfect, timeless wire that the test controls frame by frame.
 
+mod amnesia;
 mod boot;
 mod hints;
 mod knobs;
@@ -7,6 +8,8 @@ mod overload;
 mod quorum;
 mod reads;
 mod repair;
+mod retries;
 mod siblings;
 mod table;
+mod types;
 mod zones;
