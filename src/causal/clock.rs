@@ -59,6 +59,11 @@ impl Clock {
         Dot { actor, counter: highest + 1 }
     }
 
+    /// Whether this has seen a write by `actor` beyond all that `other` has.
+    pub fn is_ahead(&self, other: &Clock, actor: Actor) -> bool {
+        self.next_dot(actor) > other.next_dot(actor)
+    }
+
     /// Adds the write.
     pub fn record(&mut self, dot: Dot) {
         assert!(dot.counter > 0, "dots count from one");

@@ -32,7 +32,7 @@
 //! | `clients.think` | `{ min, max }` between two operations | 1ms to 20ms |
 //! | `clients.value_bytes` | `{ min, max }` of a value | 16 to 256 |
 //! | `clients.timeout` | when a client gives up waiting | `"3s"` |
-//! | `clients.mix` | weights of `get`, `update` (a read, then a write with its context), `put` (a write without a context), `add` (a write with the empty context), `delete` (a read, then a delete with its context) | 50 25 15 5 5 |
+//! | `clients.mix` | weights of `get`, `update` (a read, then a write with its context), `put` (a write without a context), `add` (a write with the empty context), `delete` (a read, then a delete with its context), `stale` (a write with the context of the client's own last write of the key) | 50 25 15 5 5 0 |
 //! | `expect.facts` | facts ([`crate::node::fact`]) that must be reached, or the run is `vacuous` | none |
 //!
 //! ## Faults

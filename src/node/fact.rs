@@ -64,6 +64,12 @@ facts! {
     MemberUp = "member_up",
     /// A message with a stale generation was refused.
     StaleGeneration = "stale_generation",
+    /// Somebody knew writes of this node that it did not know itself; it goes on under a new epoch.
+    ActorRenewed = "actor_renewed",
+    /// A request that had been coordinated came again, and was not coordinated again.
+    RequestRepeated = "request_repeated",
+    /// A read met a key that clients had made with several types at the same time.
+    TypesMixed = "types_mixed",
     /// A node was started with a disk that held its data.
     Recovered = "recovered",
     /// Recovery cut a torn tail off the log.

@@ -4,14 +4,16 @@
 //! it is touched. *Am I the newest process under this name?* The generation goes up at every start, and peers refuse a
 //! lower one. *May I go on numbering writes where I stopped?* Never: a node that crashed may have sent writes to
 //! others that its own disk then lost, and would give their names to new writes, which replicas would drop as known.
-//! So the epoch of the actor is new at every start. A node that lost its whole disk has no generation to raise; its
-//! epoch begins with 32 random bits minted with the file, so it still does not meet an old epoch.
+//! So the epoch of the actor is new at every start: 32 random bits, which no disk has to remember, beside the generation.
+//! A node that lost its whole disk, or was given an old copy of it back, counts its generations again and still does not
+//! meet an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes under it that
+//! are not known here ([`Store::merge`](super::store::Store::merge)).
 //!
 //! The weakness: clocks gain an entry for each restart of each coordinator, until actors retire.
 
 use alloc::vec::Vec;
 
-use crate::base::checksum::{checksum, mix};
+use crate::base::checksum::checksum;
 use crate::base::codec::{self, Decode, Encode};
 use crate::base::id::{ClusterId, Generation, NodeId};
 use crate::base::rng::Stream;
@@ -20,7 +22,7 @@ use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget, read_all};
 
 const FILE: FileName = FileName::new(FileKind::Identity, 0);
 const NEXT: FileName = FileName::new(FileKind::Temp, u64::MAX);
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CONTEXT: u64 = 0x6964_656e_7469_7479;
 const FILE_MAX: u64 = 256;
 
@@ -30,8 +32,6 @@ pub struct Identity {
     pub cluster: ClusterId,
     pub node: NodeId,
     pub generation: Generation,
-    /// Random, minted with the file: tells this disk from all that the node had before.
-    pub incarnation: u32,
 }
 
 /// Why the identity cannot be used. Nothing was changed.
@@ -51,18 +51,10 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// The actor under which this start numbers its writes.
-    pub fn actor(&self) -> Actor {
-        let epoch = (u64::from(self.incarnation) << 32) | (self.generation.0 & 0xffff_ffff);
+    /// An actor under which nothing has been numbered.
+    pub fn new_actor(&self, epochs: &mut Stream) -> Actor {
+        let epoch = (epochs.next() << 32) | (self.generation.0 & 0xffff_ffff);
         Actor { node: self.node, epoch }
-    }
-
-    /// The actor after this start has lost data for the `losses`th time: the lost part may have held writes that were
-    /// numbered under the one before. As with a new disk, 32 other bits take the place of the incarnation; the
-    /// generation stays, and no other start has it, so nothing has to be written down.
-    pub fn actor_after(&self, losses: u32) -> Actor {
-        let incarnation = mix(u64::from(self.incarnation), u64::from(losses)) as u32;
-        Identity { incarnation, ..self.clone() }.actor()
     }
 }
 
@@ -102,8 +94,7 @@ pub fn take(
         Some(found) => Identity { generation: Generation(found.generation.0 + 1), ..found },
         None => {
             let minted = NodeId(rng.next());
-            let incarnation = rng.next() as u32;
-            Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1), incarnation }
+            Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1) }
         }
     };
     write(&identity, disk).map_err(IdentityError::Disk)?;

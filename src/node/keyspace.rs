@@ -7,7 +7,8 @@
 //! 02 · name                                  the node's own notes
 //! ```
 //!
-//! Every value begins with the version of its format. (Version 2: hints know since when they are kept.)
+//! Every value begins with the version of its format. (Version 3: sibling sets hold convergent types and the
+//! requests that they were.)
 
 use alloc::vec::Vec;
 
@@ -22,7 +23,7 @@ use crate::ring::token::slot_of;
 const DATA: u8 = 0;
 const HINT: u8 = 1;
 const NOTE: u8 = 2;
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Where the layout in force is kept.
 pub const LAYOUT: &[u8] = &[NOTE, b'l', b'a', b'y', b'o', b'u', b't'];

@@ -149,10 +149,7 @@ impl Node {
         }
         entries.retain(|(key, _)| mending.suspect.contains(key));
         match self.store.engine.repair(&mending.suspect, &entries, env.disk) {
-            Ok(()) => {
-                self.losses += 1;
-                self.actor = self.identity.actor_after(self.losses);
-            }
+            Ok(()) => self.store.forgot = true,
             Err(RepairError::Busy) => {}
             // The next round begins again with what is damaged by then.
             Err(_) => self.mending = None,

@@ -42,7 +42,8 @@ pub(super) const NO_OP: OpId = OpId(0);
 pub struct Node {
     pub(super) config: Config,
     pub(super) identity: Identity,
-    pub(super) actor: Actor,
+    /// Where the epochs of actors come from.
+    epochs: Stream,
     pub(super) rng: Stream,
     pub(super) view: View,
     /// `None` while the cluster is forming.
@@ -53,8 +54,6 @@ pub struct Node {
     pub(super) hints: HintIndex,
     /// The damaged table that is being mended.
     pub(super) mending: Option<Mending>,
-    /// How often this start has lost data to damage.
-    pub(super) losses: u32,
     /// Slots whose entries changed past the Merkle forest.
     pub(super) recount: BTreeSet<Slot>,
     pub(super) ops: BTreeMap<OpId, Op>,
@@ -188,7 +187,10 @@ impl Node {
         }?;
         let (engine, recovery) =
             Engine::open(config.storage.clone(), env.disk).map_err(OpenError::Storage)?;
-        let (store, Found { hints, layout }) = Store::new(engine, env.disk).map_err(OpenError::Scan)?;
+        let mut epochs = Stream::new(seed, "node.epoch", 0);
+        let actor = identity.new_actor(&mut epochs);
+        let (store, Found { hints, layout }) =
+            Store::new(engine, actor, env.disk).map_err(OpenError::Scan)?;
         if identity.generation > Generation(1) {
             env.out.facts.push(Fact::Recovered);
         }
@@ -210,7 +212,7 @@ impl Node {
         timers.set(first(config.gossip_every), Timer::Handoff);
         timers.set(first(SCRUB_EVERY), Timer::Scrub);
         Ok(Node {
-            actor: identity.actor(),
+            epochs,
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
             placement: layout.as_ref().map(Placement::of),
             layout_heard: layout.as_ref().map_or(0, |layout| layout.version),
@@ -222,7 +224,6 @@ impl Node {
             store,
             hints,
             mending: None,
-            losses: 0,
             recount: BTreeSet::new(),
             ops: BTreeMap::new(),
             forwards: Forwards::default(),
@@ -340,6 +341,17 @@ impl Node {
     pub(super) fn send(&self, to: Target, message: Message, env: &mut Env) {
         debug_assert!(to != Target::Node(self.me()), "a node does not write to itself");
         env.out.sends.push(Send { to, message });
+    }
+
+    /// The actor that numbers the next write. A new one, if somebody knows writes by the present one that are not known
+    /// here: then its count cannot be trusted.
+    pub(super) fn actor(&mut self, env: &mut Env) -> Actor {
+        if self.store.forgot {
+            self.store.forgot = false;
+            self.store.actor = self.identity.new_actor(&mut self.epochs);
+            env.out.facts.push(Fact::ActorRenewed);
+        }
+        self.store.actor
     }
 
     /// A stamp above all that this node has given, and above `seen`: the wall clock as long as that runs forward (a

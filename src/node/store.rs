@@ -10,6 +10,7 @@ use crate::base::codec::{self, Decode, Encode};
 use crate::base::id::{NodeId, Slot};
 use crate::base::invariant::{Broken, holds};
 use crate::base::time::WallTime;
+use crate::causal::dot::Actor;
 use crate::causal::siblings::Siblings;
 use crate::disk::Disk;
 use crate::node::invariant::in_line;
@@ -33,6 +34,11 @@ type Scan = fn(&mut Engine, &[u8], &[u8], usize, &mut dyn Disk) -> Result<Vec<(B
 pub struct Store {
     pub(super) engine: Engine,
     pub(super) forest: Forest,
+    /// Who numbers the writes that are coordinated here.
+    pub(super) actor: Actor,
+    /// A write by `actor` has come from elsewhere that was not known here: the copy of its key here was lost, or never
+    /// whole. There may be more of them, so the actor must number nothing any more (Riak's issue kv679).
+    pub(super) forgot: bool,
     /// The keys whose newest state is not on the disk yet, and the log position that covers it.
     unsynced: BTreeMap<Bytes, Position>,
     /// The same in the order of the log.
@@ -82,9 +88,8 @@ pub struct Found {
 impl Store {
     /// Builds the forest and the hint index by one scan over an engine that has just been opened. Damage costs the
     /// keys it hits: what is not in the forest looks missing to the replicas, which makes them send it.
-    pub fn new(engine: Engine, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
-        let mut store =
-            Store { engine, forest: Forest::default(), unsynced: BTreeMap::new(), syncing: VecDeque::new() };
+    pub fn new(engine: Engine, actor: Actor, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
+        let mut store = Store::over(engine, actor);
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
         store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
@@ -111,8 +116,12 @@ impl Store {
     /// scanned.
     pub fn look(config: storage::Config, disk: &mut dyn Disk) -> Result<Store, storage::OpenError> {
         let (engine, _) = Engine::open(config, disk)?;
+        Ok(Store::over(engine, Actor { node: NodeId(0), epoch: 0 }))
+    }
+
+    fn over(engine: Engine, actor: Actor) -> Store {
         let (forest, unsynced, syncing) = (Forest::default(), BTreeMap::new(), VecDeque::new());
-        Ok(Store { engine, forest, unsynced, syncing })
+        Store { engine, forest, actor, forgot: false, unsynced, syncing }
     }
 
     /// What is stored of a key; empty if nothing ever was.
@@ -172,6 +181,7 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<(bool, Position), StoreError> {
         let before = self.load(key, disk)?;
+        self.forgot |= news.clock().is_ahead(before.clock(), self.actor);
         let mut after = before.clone();
         if !after.merge(news) {
             return Ok((false, self.engine.appended()));
@@ -356,7 +366,8 @@ fn hint_key(target: NodeId, key: &[u8]) -> Vec<u8> {
     engine_key
 }
 
-/// What the Merkle forest knows of a sibling set: its clock and the dots of its versions, `None` for nothing. The
+/// What the Merkle forest knows of a sibling set: its clock, the dots of its versions and parts, and the requests that
+/// it remembers (which are a matter of what has been forgotten, too), `None` for nothing. The
 /// values themselves are left out: a dot names one write, so equal dots mean equal values, and that the bytes are
 /// still those that were written is what the engine's checksums are for.
 pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
@@ -366,6 +377,12 @@ pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
     let mut bytes = codec::encode(siblings.clock());
     for version in siblings.versions() {
         codec::encode_into(&version.dot, &mut bytes);
+    }
+    for part in siblings.parts() {
+        codec::encode_into(&part.dot, &mut bytes);
+    }
+    if !siblings.done().entries().is_empty() {
+        codec::encode_into(siblings.done(), &mut bytes);
     }
     Some(digest(&bytes))
 }

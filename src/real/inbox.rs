@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
 use crate::causal::siblings::Siblings;
+use crate::causal::types::edit::Edit;
 use crate::disk::DiskError;
 use crate::node::message::Message;
 use crate::node::request::{Command, Outcome, Rejection, Request};
@@ -194,6 +195,10 @@ fn payload(command: &Command) -> usize {
     match command {
         Command::Put { value, context } => value.len() + len(context),
         Command::Get { context } | Command::Delete { context } => len(context),
+        Command::Edit { edits } => {
+            let field = |edit: &Edit| edit.field.as_ref().map_or(0, |field| field.len());
+            edits.iter().map(|edit| edit.update.bytes() + field(edit)).sum()
+        }
     }
 }
 
@@ -207,6 +212,7 @@ mod tests {
             key: Bytes::from("key"),
             command: Command::Get { context: None },
             options: Options::default(),
+            id: None,
         };
         Event::Client { request, ticket: Ticket { seq: 0, part: 0, replies: replies.clone() } }
     }

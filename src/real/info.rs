@@ -44,7 +44,7 @@ impl Counters {
 
     pub fn outcome(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Found { .. } | Outcome::Written { .. } => self.ops_ok += 1,
+            Outcome::Found { .. } | Outcome::Typed { .. } | Outcome::Written { .. } => self.ops_ok += 1,
             Outcome::Rejected(_) => self.ops_rejected += 1,
             Outcome::Unknown { .. } => self.ops_unknown += 1,
         }

@@ -9,7 +9,6 @@ use crate::base::bytes::Bytes;
 use crate::base::id::ClientTag;
 use crate::node::input::{Env, Input};
 use crate::node::outbox::{Halt, Outbox};
-use crate::node::request::Command;
 use crate::node::step::Node;
 use crate::real::clock::Clock;
 use crate::real::disk::RealDisk;
@@ -106,7 +105,7 @@ impl Owner {
                 let tag = ClientTag(self.next_tag);
                 self.next_tag += 1;
                 self.waiting.insert(tag, ticket);
-                let is_write = !matches!(request.command, Command::Get { .. });
+                let is_write = request.command.is_write();
                 let ended = self.step(Input::Client { tag, request });
                 let delay = if is_write { self.node.write_delay() } else { Default::default() };
                 if delay > Default::default() {

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
-use crate::node::request::{Command, Options, Outcome, Rejection, Request};
+use crate::node::request::{Options, Outcome, Rejection, Request};
 use crate::real::command::{Action, interpret};
 use crate::real::inbox::{Answer, Event, Inbox, Ticket};
 use crate::real::options;
@@ -145,7 +145,7 @@ impl Session {
             release(&mut self.keys, key, *writes);
         }
         let answers = core::mem::take(answers).into_iter().flatten().collect();
-        slot.state = State::Done(reply(*shape, answers));
+        slot.state = State::Done(reply(shape, answers));
     }
 
     /// Appends the replies that are ready, in order, to `out`.
@@ -235,7 +235,7 @@ impl Session {
 
 /// The key of `request`, and whether it writes.
 fn touched(request: &Request) -> (Bytes, bool) {
-    (request.key.clone(), !matches!(request.command, Command::Get { .. }))
+    (request.key.clone(), request.command.is_write())
 }
 
 fn release(keys: &mut HashMap<Bytes, Use>, key: &Bytes, writes: bool) {

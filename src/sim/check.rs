@@ -1,6 +1,6 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
-//! [`recency`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`], [`converge`] and
+//! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`], [`converge`] and
 //! [`hints`] compare it with what the nodes hold in the end.
 
 pub mod converge;
@@ -8,6 +8,7 @@ pub mod durable;
 pub mod hints;
 pub mod provenance;
 pub mod recency;
+pub mod siblings;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -62,7 +63,7 @@ impl Findings {
 
 /// The checks that need only a history.
 pub fn of_history(cluster: ClusterId, history: &[Operation], overlaps: bool) -> Vec<Check> {
-    let mut checks = std::vec![provenance::check(history)];
+    let mut checks = std::vec![provenance::check(history), siblings::check(cluster, history)];
     if overlaps {
         checks.push(recency::check(cluster, history));
     }

@@ -20,6 +20,7 @@ use crate::base::bytes::Bytes;
 use crate::base::id::NodeId;
 use crate::base::time::Instant;
 use crate::causal::dot::{Actor, Dot};
+use crate::causal::types::view::{Leaf, View};
 use crate::node::request::{Outcome, Rejection};
 
 /// What an operation asked for.
@@ -70,9 +71,26 @@ impl From<Outcome> for End {
             Outcome::Found { values, context } => {
                 End::Found { values: values.into_iter().map(|found| found.value).collect(), context }
             }
+            Outcome::Typed { view, context } => End::Found { values: shown(&view), context },
             Outcome::Written { dot, acks, context, .. } => End::Written { dot, acks, context },
             Outcome::Rejected(why) => End::Rejected(Some(why)),
             Outcome::Unknown { .. } => End::Unknown,
+        }
+    }
+}
+
+/// A value of a convergent type as texts: that of a counter or register, the members of a set, fields and values of a
+/// map in turn.
+fn shown(view: &View) -> Vec<Bytes> {
+    let leaf = |leaf: &Leaf| match leaf {
+        Leaf::Counter(value) => [Bytes::from(value.to_string().as_str())].into(),
+        Leaf::Register(value) => [value.clone()].into(),
+        Leaf::Set(members) => members.clone(),
+    };
+    match view {
+        View::Leaf(one) => leaf(one),
+        View::Map(fields) => {
+            fields.iter().flat_map(|(field, of)| [field.clone()].into_iter().chain(leaf(of))).collect()
         }
     }
 }

@@ -172,7 +172,7 @@ mod tests {
             }
             let (now, host) = (world.now(), &mut world.hosts[2]);
             let command = Command::Put { value: "v".into(), context: None };
-            let request = Request { key: "k1".into(), command, options: Options::default() };
+            let request = Request { key: "k1".into(), command, options: Options::default(), id: None };
             let input = Input::Client { tag: ClientTag(u64::MAX), request };
             host.busy_until = now;
             host.step(input, now, &mut Outbox::default());

@@ -4,6 +4,7 @@
 //! that one more client changes nothing for the others. Every value is written once only, which makes "nobody wrote
 //! this" decidable.
 
+use std::collections::BTreeMap;
 use std::format;
 
 use crate::base::bytes::Bytes;
@@ -44,11 +45,13 @@ pub struct Mix {
     pub add: u32,
     /// A get, and a delete with the context that it gave.
     pub delete: u32,
+    /// A put with the context of the client's own last write of the key, however long ago, and whatever others wrote.
+    pub stale: u32,
 }
 
 impl Mix {
     pub fn total(&self) -> u64 {
-        [self.get, self.update, self.put, self.add, self.delete].into_iter().map(u64::from).sum()
+        [self.get, self.update, self.put, self.add, self.delete, self.stale].into_iter().map(u64::from).sum()
     }
 }
 
@@ -87,6 +90,8 @@ pub struct Client {
     ordinal: u32,
     values: u32,
     next: Option<Next>,
+    /// Contexts of the client's last writes, by key.
+    written: BTreeMap<Bytes, Bytes>,
     pub open: Option<Open>,
     /// Whether an event is scheduled that will look whether the open operation has lasted too long.
     pub watched: bool,
@@ -106,6 +111,7 @@ impl Client {
             ordinal: 0,
             values: 0,
             next: None,
+            written: BTreeMap::new(),
             open: None,
             watched: false,
         }
@@ -143,7 +149,7 @@ impl Client {
             }
             Kind::Delete => Command::Delete { context: context.clone() },
         };
-        let request = Request { key: key.clone(), command, options: Options::default() };
+        let request = Request { key: key.clone(), command, options: Options::default(), id: None };
         self.ordinal += 1;
         let ordinal = self.ordinal;
         self.open = Some(Open { ordinal, index, node, started: now, request: Some(request), then });
@@ -157,6 +163,9 @@ impl Client {
         let open = self.open.take().expect("only an open operation ends");
         if let (Some(kind), End::Found { context, .. }) = (open.then, end) {
             self.next = Some(Next { kind, key: key.clone(), context: Some(context.clone()) });
+        }
+        if let End::Written { context, .. } = end {
+            self.written.insert(key.clone(), context.clone());
         }
         open
     }
@@ -180,6 +189,9 @@ impl Client {
             () if falls_on(mix.update) => (Kind::Get, None, Some(Kind::Put)),
             () if falls_on(mix.put) => (Kind::Put, None, None),
             () if falls_on(mix.add) => (Kind::Put, Some(Bytes::default()), None),
+            () if falls_on(mix.stale) => {
+                (Kind::Put, Some(self.written.get(&key).cloned().unwrap_or_default()), None)
+            }
             () => (Kind::Get, None, Some(Kind::Delete)),
         };
         (Next { kind, key, context }, then)
@@ -212,7 +224,7 @@ mod tests {
             value_min: 4,
             value_max: 20,
             timeout: Duration::from_secs(1),
-            mix: Mix { get: 1, update: 1, put: 1, add: 1, delete: 1 },
+            mix: Mix { get: 1, update: 1, put: 1, add: 1, delete: 1, stale: 1 },
         }
     }
 

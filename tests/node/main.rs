@@ -1,5 +1,6 @@
 //! Nodes talking to each other over a perfect, timeless wire that the test controls frame by frame.
 
+mod amnesia;
 mod boot;
 mod damage;
 mod hints;
@@ -8,6 +9,8 @@ mod overload;
 mod quorum;
 mod reads;
 mod repair;
+mod retries;
 mod siblings;
 mod table;
+mod types;
 mod zones;

@@ -91,8 +91,8 @@ fn options(world: &World) -> String {
             clients.think_max
         ),
         format!(
-            "mix       {} get, {} update, {} put, {} add, {} delete",
-            mix.get, mix.update, mix.put, mix.add, mix.delete
+            "mix       {} get, {} update, {} put, {} add, {} delete, {} stale",
+            mix.get, mix.update, mix.put, mix.add, mix.delete, mix.stale
         ),
     ];
     for (number, host) in world.hosts.iter().enumerate() {

@@ -126,6 +126,7 @@ pub(super) struct Mix {
     pub put: u32,
     pub add: u32,
     pub delete: u32,
+    pub stale: u32,
 }
 
 /// One `[[fault]]`: a table with one key, the kind. (Tagged from outside, because places inside an internally tagged

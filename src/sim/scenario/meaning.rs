@@ -247,9 +247,11 @@ fn value_bytes(bytes: &Option<Spanned<Between<u32>>>) -> Checked<(u32, u32)> {
 }
 
 fn mix(mix: &Option<Spanned<file::Mix>>) -> Checked<Mix> {
-    let Some(spanned) = mix else { return Ok(Mix { get: 50, update: 25, put: 15, add: 5, delete: 5 }) };
-    let &file::Mix { get, update, put, add, delete } = spanned.get_ref();
-    let mix = Mix { get, update, put, add, delete };
+    let Some(spanned) = mix else {
+        return Ok(Mix { get: 50, update: 25, put: 15, add: 5, delete: 5, stale: 0 });
+    };
+    let &file::Mix { get, update, put, add, delete, stale } = spanned.get_ref();
+    let mix = Mix { get, update, put, add, delete, stale };
     if mix.total() == 0 {
         return refuse(spanned.span(), "clients that do nothing".into(), "at least one weight above 0");
     }
