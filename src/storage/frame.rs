@@ -32,8 +32,8 @@ use crate::base::checksum::{checksum, mix};
 use crate::base::codec::{self, Encode};
 use crate::disk::{Disk, DiskError, FileName};
 
-/// 2: the manifest counts the deletes of a table, and tables lie in more than two levels.
-pub const FORMAT_VERSION: u16 = 2;
+/// 2: the manifest counts the deletes of a table, and tables lie in more than two levels. 3: it knows what is damaged.
+pub const FORMAT_VERSION: u16 = 3;
 pub const HEADER_LEN: usize = 56;
 /// The longest payload, in bytes. Larger lengths are forged.
 pub const PAYLOAD_MAX: usize = codec::DECODE_LIMIT;
@@ -270,8 +270,8 @@ mod tests {
     fn golden_frame() {
         let frame = encode(LOG, 64, HEAD, &Bytes::from("payload"));
         assert_eq!(frame.len(), 64);
-        assert_eq!(u64_at(&frame, 0), 0xfee5_d8f3_80ae_3d71, "checksum");
-        assert_eq!(frame[8..16], *b"KVFR\x02\0\x02\0");
+        assert_eq!(u64_at(&frame, 0), 0x14a5_61fd_8d7f_e0ce, "checksum");
+        assert_eq!(frame[8..16], *b"KVFR\x03\0\x02\0");
         let words: Vec<u64> = (16..56).step_by(8).map(|at| u64_at(&frame, at)).collect();
         assert_eq!(words, [7, 64, 8 | 1 << 32, 3, 2]);
         assert_eq!(frame[56..], *b"\x07payload");
