@@ -51,6 +51,23 @@
 //! write: key length u16 | value length u32 (u32::MAX: deleted) | key | value
 //! ```
 //!
+//! ## What damage costs
+//!
+//! | damaged or missing | the node |
+//! |---|---|
+//! | a data block of a table | starts; the keys of that block are unknown |
+//! | footer, index or file of a table | starts; all keys from the first to the last of that table are unknown |
+//! | the filter of a table | starts; look-ups in that table take longer |
+//! | a log or the manifest, before what was promised to be synced | refuses to start |
+//! | a log or the manifest, behind that | starts, without what nobody was told is safe |
+//! | a table, and the manifest has lost its end too | refuses: the end was what made that table obsolete |
+//! | `current`, `identity` | refuses to start |
+//!
+//! Unknown keys are noted in the manifest (an edit with the places of the damage), so that a restart does not
+//! forget them, and fetched from the replicas ([`crate::manual::durability`]). A node that refuses has changed nothing;
+//! it says which file, and is replaced like one whose disk is gone. There is one manifest and no copy of it: all that a
+//! second one would save is this node's share, of which the replicas have a copy each.
+//!
 //! ## Tables
 //!
 //! ```text

@@ -26,11 +26,19 @@
 //! the only one that has what this one had promised to have. From then on the node numbers its writes under a new
 //! actor, since the lost ones may have had numbers that nobody else knows yet. See [`crate::node::refetch`].
 //!
+//! **A torn tail is compared at once.** What a crash leaves half-written at the end of the log is cut off; nobody had
+//! been told that it was safe (`torn_tail_cut`). Only damage to the last writes that were synced looks the same, and
+//! there the word of the replicas counts: the node compares itself with all of them in its next rounds of exchange
+//! (`tail_exchanged`) and not with one at a time. It answers meanwhile, with what it has, and numbers its writes
+//! under a new actor as after every start.
+//!
 //! **A full disk is no failure.** Writes are refused (`the disk of this node is full`), and the half frame that found
 //! no space is cut off again. It gives back a reserve file, in whose space what was already taken becomes durable,
 //! and flushes, edits of the manifest and a restart can end. Reads go on. Every refused write lays a piece of the
 //! reserve by again; when it is whole, writes are taken. Only a sync of the log, the manifest or the folder that
-//! fails for lack of space stops the node, as every failed sync does. See `storage/reserve.rs`.
+//! fails for lack of space stops the node, as every failed sync does: a file system that gives out space late has
+//! dropped what it could not place, and a second sync would say that all is well. Other writes already lie behind it.
+//! See `storage/reserve.rs`.
 //!
 //! **Identity is durable first.** At every start the generation is raised and synced before anything is served
 //! ([`crate::node::identity`]).

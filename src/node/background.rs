@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, Slot};
 use crate::base::time::Duration;
+use crate::disk::DiskError;
 use crate::member::gossip::Gossip;
 use crate::member::view::Change;
 use crate::node::fact::Fact;
@@ -19,9 +20,15 @@ use crate::repair::exchange::{self, Action, Exchange, Response};
 use crate::repair::page::{self, Difference, Listing, Page, Span};
 use crate::ring::layout::{Layout, Member};
 use crate::ring::placement::Placement;
+use crate::storage::{JobError, JobResult};
 
 /// How often a node verifies one of its tables: all of 100 GB in tables of 8 MB in about nine days.
 pub(super) const SCRUB_EVERY: Duration = Duration::from_secs(60);
+/// How long jobs rest after one found the disk full. Each that fails in a row doubles it, so often at most.
+const JOBS_PAUSE: Duration = Duration::from_millis(100);
+const JOBS_DOUBLED_MAX: u32 = 6;
+/// Comparisons that a round opens besides its own after a torn tail.
+const TAIL_EXCHANGES: usize = 16;
 /// Members that one round of gossip goes to.
 const FANOUT: usize = 2;
 
@@ -44,7 +51,24 @@ impl Node {
                 self.store.engine.scrub();
                 self.timers.set(env.now.mono + SCRUB_EVERY, Timer::Scrub);
             }
+            Timer::Jobs => self.store.engine.pause_jobs(false),
             Timer::Op(op) => self.expire(op, env),
+        }
+    }
+
+    /// A job has ended. If it found the disk full, the next would too: it waits, or it would write all day long what is
+    /// thrown away again, and take the space that a flush could end in.
+    pub(super) fn pace_jobs(&mut self, result: &JobResult, env: &mut Env) {
+        match result {
+            Err(JobError::Write { why: DiskError::Full, .. }) => {
+                let pause = JOBS_PAUSE.saturating_mul(1 << self.failed_jobs.min(JOBS_DOUBLED_MAX));
+                self.failed_jobs += 1;
+                self.store.engine.pause_jobs(true);
+                self.timers.set(env.now.mono + pause, Timer::Jobs);
+                env.out.facts.push(Fact::JobsPaused);
+            }
+            Ok(output) if output.has_tables() => self.failed_jobs = 0,
+            _ => {}
         }
     }
 
@@ -143,9 +167,38 @@ impl Node {
         let members = placement.layout().members().iter().map(|member| member.node);
         let peers: Vec<NodeId> = members.filter(|&node| node != self.me() && self.usable(node)).collect();
         let Some(&peer) = self.rng.pick(&peers) else { return };
+        self.open_exchange(peer, &placement, env);
+        self.exchange_tail(peer, &peers, &placement, env);
+    }
+
+    fn open_exchange(&self, peer: NodeId, placement: &Placement, env: &mut Env) {
         let shared = |slot: Slot| placement.owns(self.me(), slot) && placement.owns(peer, slot);
         if let Some(opening) = exchange::open(&self.store.forest, placement.layout().version, &shared) {
             self.send_exchange(peer, opening, env);
+        }
+    }
+
+    /// The end of the log was cut off when this node started. Almost always nobody had been told that it was safe; but
+    /// that cannot be told from damage to the last writes that *were* synced. So whatever may be missing is looked for
+    /// at once, with everybody, and not with one replica after the other as chance has it.
+    ///
+    /// The node answers reads meanwhile. Were it to wait until all others have been compared with, the loss of one node
+    /// while all restart (a power cut) would stop the other replicas as well.
+    fn exchange_tail(&mut self, just_met: NodeId, peers: &[NodeId], placement: &Placement, env: &mut Env) {
+        let Some(met) = &mut self.uncertain else { return };
+        met.insert(just_met);
+        let next: Vec<NodeId> =
+            peers.iter().copied().filter(|peer| !met.contains(peer)).take(TAIL_EXCHANGES).collect();
+        met.extend(&next);
+        let members = placement.layout().members();
+        let has_met_all =
+            members.iter().all(|member| member.node == self.identity.node || met.contains(&member.node));
+        for peer in next {
+            self.open_exchange(peer, placement, env);
+        }
+        if has_met_all {
+            self.uncertain = None;
+            env.out.facts.push(Fact::TailExchanged);
         }
     }
 

@@ -84,6 +84,10 @@ facts! {
     DiskFull = "disk_full",
     /// A read met bytes that fail their checksum, and refused to answer for them.
     DamageRefused = "damage_refused",
+    /// A flush or a compaction found the disk full. The next is tried later, and later still if that fails too.
+    JobsPaused = "jobs_paused",
+    /// After a torn tail was cut off, this node has opened a comparison with every other replica.
+    TailExchanged = "tail_exchanged",
     /// A table is damaged, and the other replicas are asked for what it held.
     DamageFound = "damage_found",
     /// All other replicas have told everything that they have of a damaged part.

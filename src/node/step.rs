@@ -54,6 +54,10 @@ pub struct Node {
     pub(super) hints: HintIndex,
     /// The damaged table that is being mended.
     pub(super) mending: Option<Mending>,
+    /// After a torn tail: whom this node has compared itself with since.
+    pub(super) uncertain: Option<BTreeSet<NodeId>>,
+    /// Flushes and compactions in a row that found the disk full.
+    pub(super) failed_jobs: u32,
     /// Slots whose entries changed past the Merkle forest.
     pub(super) recount: BTreeSet<Slot>,
     pub(super) ops: BTreeMap<OpId, Op>,
@@ -194,7 +198,7 @@ impl Node {
         if identity.generation > Generation(1) {
             env.out.facts.push(Fact::Recovered);
         }
-        if recovery.torn_bytes > 0 {
+        if recovery.is_tail_uncertain() {
             env.out.facts.push(Fact::TornTailCut);
         }
         let card = Card {
@@ -224,6 +228,8 @@ impl Node {
             store,
             hints,
             mending: None,
+            uncertain: recovery.is_tail_uncertain().then(BTreeSet::new),
+            failed_jobs: 0,
             recount: BTreeSet::new(),
             ops: BTreeMap::new(),
             forwards: Forwards::default(),
@@ -259,6 +265,7 @@ impl Node {
                 if result.is_ok() {
                     env.out.facts.push(if is_flush { Fact::MemtableFlushed } else { Fact::TablesCompacted });
                 }
+                self.pace_jobs(&result, env);
                 if let Err(poisoned) = self.store.engine.job_done(id, result, env.disk) {
                     return self.halt(Halt::Storage(poisoned.why), env);
                 }
@@ -268,6 +275,10 @@ impl Node {
             self.on_timer(timer, env);
         }
         self.settle(env);
+        // An append that failed tells nobody but the write that it was for.
+        if let Some(poisoned) = self.store.engine.poisoned() {
+            self.halt(Halt::Storage(poisoned.why), env);
+        }
     }
 
     /// When the node wants an `Input::Wake`, on the monotonic clock.

@@ -16,6 +16,8 @@ pub enum Timer {
     Handoff,
     /// Verify a table that may not have been read for long.
     Scrub,
+    /// Flushes and compactions may be tried again.
+    Jobs,
     /// An operation has run out of time.
     Op(OpId),
 }

@@ -125,11 +125,14 @@ pub struct Engine {
     scrubbed: u64,
     /// Places (table, offset) that could not be read. Their tables are not compacted.
     damaged: BTreeSet<Place>,
+    /// Those of them that no edit in the manifest tells of yet.
+    unrecorded: Vec<Place>,
     /// Nothing is to be compacted, as long as neither the tables nor their damage changes.
     settled: bool,
     /// As of the last edit in the manifest.
     log_floor: u64,
     flushed: Position,
+    jobs_paused: bool,
     reserve: Reserve,
     next_file: u64,
     next_ticket: u64,
@@ -142,7 +145,7 @@ impl Engine {
     /// full disk it opens with the reserve's space, and takes no writes until there is more.
     pub fn open(config: Config, disk: &mut dyn Disk) -> Result<(Engine, Recovery), OpenError> {
         assert!(config.level0_tables > 0 && config.table_bytes > 0, "the configuration was checked");
-        let Opened { version, wal, manifest, next_file, recovery } = recovery::open(&config, disk)?;
+        let Opened { version, wal, manifest, next_file, damaged, recovery } = recovery::open(&config, disk)?;
         let reserve = Reserve::open(config.reserve_bytes, disk)?;
         let engine = Engine {
             status: Status::Open,
@@ -160,8 +163,10 @@ impl Engine {
             compaction: None,
             scrub: None,
             scrubbed: 0,
-            damaged: BTreeSet::new(),
+            damaged,
+            unrecorded: Vec::new(),
             settled: false,
+            jobs_paused: false,
             reserve,
             next_file,
             next_ticket: 0,
@@ -202,6 +207,14 @@ impl Engine {
         holds(given, "jobs write only files whose numbers were given to them")
     }
 
+    /// Why the engine takes nothing any more, if so.
+    pub fn poisoned(&self) -> Option<Poisoned> {
+        match self.status {
+            Status::Poisoned(poisoned) => Some(poisoned),
+            Status::Open | Status::Closed => None,
+        }
+    }
+
     pub fn is_poisoned(&self) -> bool {
         matches!(self.status, Status::Poisoned(_))
     }
@@ -209,7 +222,8 @@ impl Engine {
     /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;
     /// the damage is then among the [`Engine::suspects`].
     pub fn get(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
-        self.lookup(key, disk).inspect_err(|error| self.note_damage([*error]))
+        let found = self.lookup(key, disk);
+        found.inspect_err(|error| self.note_damage([*error], disk))
     }
 
     fn lookup(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
@@ -235,7 +249,8 @@ impl Engine {
         limit: usize,
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
-        self.walk(from, to, limit, &[], disk).inspect_err(|error| self.note_damage([*error]))
+        let found = self.walk(from, to, limit, &[], disk);
+        found.inspect_err(|error| self.note_damage([*error], disk))
     }
 
     /// Like [`Engine::scan`], but passes over the keys that damage has made unknown. Fails only if the disk reads
@@ -257,7 +272,7 @@ impl Engine {
             if self.damaged.contains(&(error.file.number, error.offset)) {
                 return Err(error);
             }
-            self.note_damage([error]);
+            self.note_damage([error], disk);
         }
     }
 

@@ -33,7 +33,8 @@ use crate::base::codec::{self, Encode};
 use crate::disk::{Disk, DiskError, FileName};
 
 /// 2: the manifest counts the deletes of a table, and tables lie in more than two levels.
-/// 3: a frame of the commit log holds a group of writes, each in the form of `wal.rs`.
+/// 3: a frame of the commit log holds a group of writes, each in the form of `wal.rs`. The manifest knows what is
+///    damaged.
 pub const FORMAT_VERSION: u16 = 3;
 pub const HEADER_LEN: usize = 56;
 /// The longest payload, in bytes. Larger lengths are forged.

@@ -148,6 +148,38 @@ fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space(
     assert!(resumed, "without a restart");
 }
 
+/// A flush or a compaction that has no space is tried again ever more rarely. Tried at once, it would write the same
+/// bytes all day long and throw them away.
+#[test]
+fn a_job_that_finds_the_disk_full_is_tried_again_ever_more_rarely() {
+    let mut table = Table::with(1, |config| {
+        config.n = 1;
+        config.storage.memtable_bytes = 40_000;
+        config.storage.reserve_bytes = 20_000;
+    });
+    let disk = table.disks.get_mut(&1).expect("there");
+    disk.set_capacity(Some(disk.used() + 70_000));
+    let refused = Some(Outcome::Rejected(Rejection::DiskFull));
+    // 20 seconds of clients that do not give up.
+    let mut refusals = 0;
+    for n in 0..2_000 {
+        refusals += usize::from(table.put(1, &format!("key-{}", n % 50), &"x".repeat(1_000)) == refused);
+        table.advance(Duration::from_millis(10));
+    }
+    let pauses = table.count(Fact::JobsPaused);
+    assert!(refusals > 500, "{refusals}");
+    // Doubling from 100 ms to 6.4 s fills 20 s with 8 or 9 of them.
+    assert!((2..=10).contains(&pauses), "{pauses} attempts");
+    table.disks.get_mut(&1).expect("there").set_capacity(None);
+    let before = table.count(Fact::MemtableFlushed);
+    for n in 0..1_000 {
+        table.put(1, &format!("key-{}", n % 50), &"y".repeat(1_000));
+        table.advance(Duration::from_millis(10));
+    }
+    assert!(table.count(Fact::MemtableFlushed) > before, "without a restart");
+    assert!(matches!(table.put(1, "key", "again"), Some(Outcome::Written { .. })));
+}
+
 /// One rotten block must not keep a node from starting: it costs the keys it held, and those the replicas have.
 #[test]
 fn a_node_with_a_damaged_table_starts_and_serves_what_the_others_have() {

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use kvsim::base::time::Duration;
-use kvsim::disk::{Disk, FileKind, FileName};
+use kvsim::disk::{Disk, DiskError, FileKind, FileName};
 use kvsim::node::fact::Fact;
-use kvsim::node::request::Rejection;
+use kvsim::node::message::Message;
+use kvsim::node::outbox::Halt;
+use kvsim::node::request::{Outcome, Rejection};
+use kvsim::repair::exchange::Exchange;
 
 use crate::table::{Table, put};
 
@@ -73,6 +76,8 @@ fn pitfall_14_a_damaged_range_is_known_again_only_when_all_replicas_have_told_wh
     let mut table = table(8 << 20);
     restart(&mut table, 1);
     assert!(rot(&mut table, 1, 1000) > 0);
+    // Its trees are built without what it cannot read.
+    restart(&mut table, 1);
     let lost = unknown(&mut table, 1);
     assert!(!lost.is_empty() && lost.len() < KEYS as usize, "{lost:?}");
     table.partition(&[3]);
@@ -131,6 +136,48 @@ fn two_replicas_with_the_same_damage_say_unknown_and_never_not_found() {
     table.advance(Duration::from_secs(30));
     assert_eq!((unknown(&mut table, 1), unknown(&mut table, 2)), lost);
     assert_eq!(table.count(Fact::DamageRepaired), 0);
+}
+
+/// The end of the log is no frame. That may be a write that was never synced, or one that was, and rotted: the replicas
+/// are asked at once, all of them.
+#[test]
+fn after_a_torn_tail_every_other_replica_is_compared_with_in_the_next_round() {
+    for torn in [false, true] {
+        let mut table = Table::with(5, |config| config.exchange_every = Duration::from_secs(3));
+        for number in 0..KEYS {
+            table.put(1, &key(number), "value");
+        }
+        let config = table.crash(1);
+        let disk = table.disks.get_mut(&1).expect("a disk");
+        let log = disk.list().expect("works").into_iter().rfind(|file| file.kind == FileKind::Wal);
+        if torn {
+            disk.append(log.expect("it has a log"), b"half a frame").expect("works");
+        }
+        table.facts.clear();
+        table.boot(config).expect("a torn tail is cut");
+        table.delivered.clear();
+        table.advance(Duration::from_secs(6));
+        let opens = |exchange: &Exchange| matches!(exchange, Exchange::Groups { .. });
+        let is_opening =
+            |message: &Message| matches!(message, Message::Exchange(exchange) if opens(exchange));
+        let openings = table.delivered.iter().filter(|sent| sent.0 == 1 && is_opening(&sent.2));
+        let met: BTreeSet<u64> = openings.map(|sent| sent.1).collect();
+        let expected = usize::from(torn);
+        assert_eq!(met.len() == 4, torn, "{met:?}");
+        assert_eq!((table.count(Fact::TornTailCut), table.count(Fact::TailExchanged)), (expected, expected));
+    }
+}
+
+/// Half a frame lies in the log, and no sync is under way whose failure would tell. The node must not go on refusing
+/// writes for ever: it says what is known, and stops, so that its next start recovers.
+#[test]
+fn a_node_whose_log_fails_halts_at_once() {
+    let mut table = Table::new(3);
+    table.put(1, "key", "value");
+    table.disks.get_mut(&1).expect("a disk").fail_after(Some(0));
+    let outcome = table.put(1, "key", "lost");
+    assert!(!matches!(outcome, Some(Outcome::Written { acks: 3, .. })), "{outcome:?}");
+    assert_eq!(table.halts.get(&1), Some(&Halt::Storage(DiskError::Io)), "{outcome:?}");
 }
 
 /// A hint has no other copy. It is dropped, visibly, and repair brings its write to whom it was for.

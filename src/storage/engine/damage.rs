@@ -11,14 +11,15 @@ use alloc::vec::Vec;
 
 use super::{Compaction, Engine, Scrubbing, Status, Work};
 use crate::base::bytes::Bytes;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 use crate::storage::cache::Place;
 use crate::storage::compaction::merge::{Merge, Source};
-use crate::storage::error::{ReadError, RepairError};
+use crate::storage::error::{Operation, ReadError, RepairError};
 use crate::storage::job::{Job, Repair};
 use crate::storage::memtable::Memtable;
 use crate::storage::table::reader::{self, Run};
 use crate::storage::table::{KeyRange, Pages, TableMeta};
+use crate::storage::version::Edit;
 
 /// A table with damage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +44,8 @@ impl Suspect {
 }
 
 impl Engine {
-    /// The tables in which damage was found since the open, by reads, compactions or the scrub; the deepest
-    /// levels first, which is the order in which they can be repaired.
+    /// The tables in which damage was found, by reads, compactions or the scrub, now or before a restart; the
+    /// deepest levels first, which is the order in which they can be repaired.
     pub fn suspects(&mut self, disk: &mut dyn Disk) -> Vec<Suspect> {
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut suspects = Vec::new();
@@ -81,13 +82,33 @@ impl Engine {
         self.compaction.is_some()
     }
 
-    pub(super) fn note_damage(&mut self, found: impl IntoIterator<Item = ReadError>) {
+    /// Notes damage, also in the manifest: a restart must not take for whole what was found by a read years ago, and
+    /// let newer tables sink below it.
+    pub(super) fn note_damage(&mut self, found: impl IntoIterator<Item = ReadError>, disk: &mut dyn Disk) {
         for ReadError { file, offset } in found {
             // A job may have read a table that is gone meanwhile.
-            if self.version.tables().any(|table| table.number == file.number) {
-                self.damaged.insert((file.number, offset));
+            if self.version.tables().any(|table| table.number == file.number)
+                && self.damaged.insert((file.number, offset))
+            {
                 self.settled = false;
+                self.unrecorded.push((file.number, offset));
             }
+        }
+        if self.unrecorded.is_empty() || !matches!(self.status, Status::Open) {
+            return;
+        }
+        let edit = Edit {
+            log_floor: self.log_floor,
+            flushed: self.flushed.0,
+            next_file: self.next_file,
+            damaged: self.unrecorded.clone(),
+            ..Edit::default()
+        };
+        match self.manifest.append(&edit, disk) {
+            Ok(_) => self.unrecorded.clear(),
+            // It is noted with what is found next. Until then only a restart forgets it.
+            Err(DiskError::Full) => {}
+            Err(why) => drop(self.poison(Operation::Append(self.manifest.file()), why)),
         }
     }
 
@@ -173,7 +194,7 @@ impl Engine {
                 found = merge.next(&mut pages);
             }
             if let Err(error) = found {
-                self.note_damage([error]);
+                self.note_damage([error], disk);
                 return Err(RepairError::Deeper);
             }
         }
