@@ -102,7 +102,8 @@ fn maps_merge_field_by_field_and_a_delete_spares_what_ran_beside_it() {
     table.heal();
     let assign = |value: &str| edit("user", Some("name"), Update::Assign(Bytes::from(value)));
     table.request(replicas[0], assign("ann"));
-    table.request(replicas[0], edit("user", Some("visits"), Update::Count(10)));
+    // By the one that will not hear of the delete, and whose next step holds all its past.
+    table.request(replicas[2], edit("user", Some("visits"), Update::Count(10)));
     table.partition(&[replicas[2]]);
     assert!(matches!(table.request(replicas[0], delete("user", None)), Some(Outcome::Written { .. })));
     assert_eq!(leaf(&mut table, replicas[0], "user"), None);
