@@ -3,6 +3,9 @@
 
 mod command;
 mod problems;
+mod regressions;
+mod scenarios;
+mod sweeps;
 mod worlds;
 
 use std::path::PathBuf;
