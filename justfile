@@ -40,7 +40,7 @@ baseline:
 # Long runs: a thousand seeds of each scenario, and the property tests with many more cases.
 nightly:
     cargo build --release
-    for scenario in scenarios/*.toml; do cargo run --release -- sweep "$scenario" --seeds 1..1001 || exit 1; done
+    cargo run --release -- sweep scenarios/*.toml --seeds 1..1001 --save
     PROPTEST_CASES=20000 KVSIM_TWIN_SEEDS=50 cargo test --release
     just nightly-storage
 

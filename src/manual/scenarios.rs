@@ -4,6 +4,11 @@
 //! what is allowed there. Spans of time are strings such as `"20s"`, `"150ms"`, `"400us"`; shares are strings such
 //! as `"0.5%"`. Nodes are called `n1`, `n2`, … Only `cluster.nodes` and `run.duration` have no default.
 //!
+//! `kvsim new NAME` writes a commented file that passes. Its first comment says what the scenario proves, and `kvsim
+//! list` shows that. `kvsim schema > scenario.schema.json` gives editors what they need to complete and check keys;
+//! with the TOML extensions that read such a line, put `#:schema scenario.schema.json` at the top of the file. The
+//! schema follows from the types that the parser fills; what only several keys together show, only a run tells.
+//!
 //! | key | meaning | default |
 //! |---|---|---|
 //! | `name` | in reports | the file's name |
@@ -56,6 +61,7 @@
 //! seed = 7
 //! verdict = "pass"
 //! story = "what went wrong, and why this seed shows it"
-//! trace_hash = "…"      # optional: then the run must be that very run
+//! trace_hash = "…"      # optional, as all below: `kvsim replay` tells what has changed
 //! state_hash = "…"
+//! recorded = { events = 1000, ok = 100, rejected = 1, unknown = 0, failed = ["converge"] }
 //! ```

@@ -1,10 +1,15 @@
 //! # The simulator
 //!
 //! ```text
-//! kvsim run SCENARIO --seed N [--json] [--out DIR] [--check-determinism]
-//! kvsim sweep SCENARIO --seeds A..B [--jobs J] [--json]
+//! kvsim run SCENARIO --seed N [--json] [--html FILE] [--out DIR] [--save] [--check-determinism]
+//! kvsim sweep SCENARIO... --seeds A..B [--jobs J] [--time 10m] [--fail-fast] [--shard I/N] [--results FILE] [--resume]
+//!                               [--save] [--junit FILE] [--json]
+//! kvsim merge FILE... [--junit FILE] [--json]
 //! kvsim replay PATH...          regression files, or folders of them
 //! kvsim check HISTORY           the checkers that need nothing but a history
+//! kvsim new NAME                a commented scenario that passes, to begin with
+//! kvsim list [PATH...] [--json] scenarios, and what each proves
+//! kvsim schema                  the JSON Schema of scenario files
 //! ```
 //!
 //! ## What a run is
@@ -80,10 +85,43 @@
 //! `nondeterminism` 3 · `vacuous` 4 (a declared fault had no effect, a fact that the scenario expects was not
 //! reached, or nothing was tested) · `budget` 5 (more events than the scenario allows).
 //!
+//! ## The report
+//!
+//! Text for a person, `--json` for a tool, and `--html FILE` for a browser: one page that fetches nothing and runs no
+//! script. It draws faults, availability, throughput and the percentiles of latency one below the other over one axis
+//! of time, in at most 160 slices; the pointer on a slice or a fault shows its figures. Below are checks, operations,
+//! faults, facts, and every option that was drawn. It follows the browser's light or dark.
+//!
+//! ## Sweeps
+//!
+//! A sweep runs scenarios under many seeds on all processors, or on `--jobs J` threads. It goes seed by seed, each
+//! with every scenario, so that one that ends early (`--time`, `--fail-fast`) has tried them all. Nothing that it says
+//! depends on the number of threads, except how long runs took: with `--fail-fast` it counts the runs up to the first
+//! failure in that order, also if others had ended before.
+//!
+//! Each run is appended to a *ledger* as it ends: `--results FILE`, or a file of this sweep in `sim-results/runs/`.
+//! A sweep that was killed goes on with `--resume`, and runs only what is missing; a ledger of another build, of a
+//! scenario that has changed since, or of other seeds is refused. Without `--resume` the sweep begins anew.
+//!
+//! `--shard I/N` runs every Nth seed, from the Ith, and `kvsim merge` joins the ledgers of all shards, wherever they
+//! ran, into what the whole sweep would have said. It exits with 2 if runs are missing, and calls two shards that do
+//! not agree on one run `nondeterminism`. `deploy/sweep/` has a Kubernetes Indexed Job, a Slurm array and a CI matrix.
+//!
+//! At its end stands a table of verdicts; facts that no run reached; faults that took effect in no run of their
+//! scenario; the slowest runs; each failure with its reason and the line that shows it again. The exit code is that of
+//! the worst verdict. `--junit FILE` writes a test suite for each scenario with a case for each seed. Where
+//! `GITHUB_ACTIONS` is set, the first ten failures are also printed as annotations (not with `--json`).
+//!
 //! ## Regressions
 //!
 //! A seed that failed becomes a file in `sim-results/regressions/`: a scenario with a `[regression]` table that
 //! names the seed, the verdict that it must give, and the story. CI replays them all, for ever.
+//!
+//! `--save` writes such a file: of a run that did not pass; of a sweep, for the first failure of each scenario and
+//! verdict. It holds the scenario as it was, the verdict, both hashes and the counts. A file that is there already is
+//! never replaced. `kvsim replay` then says "still failing", and once the cause is gone, that the verdict in the file
+//! should become `pass`; from then on "still fixed". The verdict decides. Hashes and counts are told if they differ,
+//! which only means that the run is another one: any change of the core does that.
 //!
 //! ## Results
 //!

@@ -5,6 +5,8 @@
 
 mod file;
 mod meaning;
+mod place;
+mod schema;
 mod text;
 
 use core::ops::Range;
@@ -23,6 +25,7 @@ use crate::sim::network::NetworkPlan;
 use crate::sim::verdict::Verdict;
 use crate::sim::workload::ClientPlan;
 
+pub use schema::schema;
 pub use text::parse_span;
 
 /// The name of every simulated cluster. Context tokens are bound to it.
@@ -59,8 +62,21 @@ pub struct Regression {
     pub verdict: Verdict,
     pub trace_hash: Option<u64>,
     pub state_hash: Option<u64>,
+    pub recorded: Option<Recorded>,
     /// What went wrong then, for whoever meets it again.
     pub story: String,
+}
+
+/// More of what that run gave: whoever replays it is told what has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Recorded {
+    pub events: u64,
+    /// Operations by outcome.
+    pub ok: u64,
+    pub rejected: u64,
+    pub unknown: u64,
+    /// The checks that failed.
+    pub failed: Vec<String>,
 }
 
 /// What is wrong with a scenario file.

@@ -4,6 +4,9 @@
 mod command;
 mod damage;
 mod problems;
+mod regressions;
+mod scenarios;
+mod sweeps;
 mod twins;
 mod worlds;
 

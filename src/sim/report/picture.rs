@@ -5,9 +5,8 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::stats::Classes;
+use super::timeline;
 use crate::base::time::{Duration, Instant};
-use crate::sim::disk::Unsynced;
-use crate::sim::fault::Action;
 use crate::sim::world::World;
 
 /// Columns of the picture.
@@ -53,44 +52,12 @@ fn row(label: &str, drawing: &str, note: &str) -> String {
 /// The picture, with a line break after each row.
 pub fn draw(world: &World) -> String {
     let canvas = Canvas { end: world.now() };
-    let scenario = world.scenario();
     let mut picture = row("", &canvas.axis(), "");
-    for (index, (fault, effect)) in scenario.faults.iter().zip(world.effects()).enumerate() {
-        let Some(began) = effect.began else { continue };
-        let seconds = |from: Instant, to: Instant| format!("{} to {}", tenths(from), tenths(to));
-        match &fault.action {
-            Action::Partition { sides, .. } => {
-                let ended = effect.ended.unwrap_or(canvas.end);
-                let note = format!("{}, {sides}, {} frames dropped", seconds(began, ended), effect.amount);
-                picture.push_str(&row("partition", &canvas.bar(began, ended), &note));
-            }
-            Action::Crash { node, lose } => {
-                let back = back_at(world, index, *node).unwrap_or(canvas.end);
-                let fate = if *lose == Unsynced::Lost { "lost" } else { "torn" };
-                let note = format!("{}, {} unsynced bytes {fate}", seconds(began, back), effect.amount);
-                picture.push_str(&row(&format!("n{} down", node + 1), &canvas.bar(began, back), &note));
-            }
-            Action::Restart { .. } => {}
-        }
-    }
-    let calm = Instant::ZERO + scenario.duration;
-    if canvas.end > calm {
-        picture.push_str(&row("calm", &canvas.bar(calm, canvas.end), "clients stopped, everything healed"));
+    for span in timeline::spans(world) {
+        picture.push_str(&row(&span.label, &canvas.bar(span.from, span.to), &span.note));
     }
     picture.push_str(&clients(world, &canvas));
     picture
-}
-
-/// When the node that this crash stopped was started again: by a later restart, or by the calm.
-fn back_at(world: &World, crash: usize, node: usize) -> Option<Instant> {
-    let scenario = world.scenario();
-    let crashed = world.effects()[crash].began?;
-    let restarts = scenario.faults.iter().zip(world.effects()).filter_map(|(fault, effect)| {
-        let is_it = matches!(fault.action, Action::Restart { node: restarted } if restarted == node);
-        effect.began.filter(|began| is_it && effect.effective && *began >= crashed)
-    });
-    let calm = Instant::ZERO + scenario.duration;
-    restarts.chain((world.now() >= calm).then_some(calm)).min()
 }
 
 /// How much clients did, and how much of it succeeded, by the start of the operation.
@@ -117,12 +84,6 @@ fn clients(world: &World, canvas: &Canvas) -> String {
     let per_second = u128::from(most) * WIDTH as u128 * 1_000_000_000 / u128::from(canvas.end.0.max(1));
     row("available", &available, "█ all, ▇ and below less")
         + &row("operations", &busy, &format!("█ {per_second}/s"))
-}
-
-/// A time with one decimal of a second.
-fn tenths(at: Instant) -> String {
-    let tenths = at.0 / 100_000_000;
-    format!("{}.{}s", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]

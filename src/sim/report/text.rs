@@ -45,8 +45,9 @@ pub fn verdict(ended: &Ended) -> String {
     }
 }
 
-/// What was decided before the run: by the scenario, by default, or by the seed.
-fn options(world: &World) -> String {
+/// What was decided before the run: by the scenario, by default, or by the seed. Each line is a name, then what was
+/// decided.
+pub(super) fn options(world: &World) -> String {
     let scenario = world.scenario();
     let node = &scenario.nodes[0];
     let (network, disk, clients) = (&scenario.network, &scenario.disk, &scenario.clients);
@@ -145,7 +146,8 @@ fn operations(world: &World) -> String {
     text
 }
 
-fn available(classes: &Classes) -> String {
+/// The share that succeeded.
+pub(super) fn available(classes: &Classes) -> String {
     classes.availability().map_or_else(|| "-".into(), |share| format!("{}.{:02}%", share / 100, share % 100))
 }
 

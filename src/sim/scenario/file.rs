@@ -1,4 +1,5 @@
-//! What can be typed into a scenario file. The manual's scenario reference explains each key.
+//! What can be typed into a scenario file. The manual's scenario reference explains each key. The JSON Schema for
+//! editors (`schema.rs`) follows from these types.
 //!
 //! Values whose meaning is checked against others carry their place in the file (`Spanned`), so that the complaint can
 //! point at them.
@@ -6,16 +7,17 @@
 use std::string::String;
 use std::vec::Vec;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::Problem;
+use super::place::Spanned;
 use super::text::{As, Hash64, split_expected};
 use crate::base::rng::Ppm;
 use crate::base::time::Duration;
 use crate::quorum::tally::Level;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub name: Option<String>,
@@ -38,7 +40,7 @@ pub(super) struct File {
     pub regression: Option<Regression>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cluster {
     pub nodes: Spanned<u16>,
@@ -54,7 +56,7 @@ pub(super) struct Cluster {
     pub exchange_every: Option<Spanned<As<Duration>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
     pub duration: Spanned<As<Duration>>,
@@ -63,7 +65,7 @@ pub(super) struct Run {
     pub events_max: Option<u64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Storage {
     pub memtable_bytes: Option<Spanned<u64>>,
@@ -74,7 +76,7 @@ pub(super) struct Storage {
 }
 
 /// From `min` to `max`, both included.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Between<T> {
     pub min: T,
@@ -83,7 +85,7 @@ pub(super) struct Between<T> {
 
 pub(super) type Spans = Spanned<Between<As<Duration>>>;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Network {
     pub latency: Option<Spans>,
@@ -92,21 +94,21 @@ pub(super) struct Network {
     pub duplication: Option<As<Ppm>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Disk {
     pub sync: Option<Spans>,
     pub slow: Option<As<Ppm>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Clocks {
     pub offset: Option<Spanned<As<Duration>>>,
     pub drift_ppm: Option<Spanned<u32>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Clients {
     pub count: Option<Spanned<u32>>,
@@ -118,7 +120,7 @@ pub(super) struct Clients {
     pub mix: Option<Spanned<Mix>>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Mix {
     pub get: u32,
@@ -131,7 +133,7 @@ pub(super) struct Mix {
 
 /// One `[[fault]]`: a table with one key, the kind. (Tagged from outside, because places inside an internally tagged
 /// enum are lost.)
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Fault {
     Partition(Partition),
@@ -139,7 +141,7 @@ pub(super) enum Fault {
     Restart(Restart),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Partition {
     pub at: Spanned<As<Duration>>,
@@ -150,7 +152,7 @@ pub(super) struct Partition {
     pub one_way: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Crash {
     pub at: Spanned<As<Duration>>,
@@ -159,7 +161,7 @@ pub(super) struct Crash {
     pub lose: Lose,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Lose {
     #[default]
@@ -167,27 +169,38 @@ pub(super) enum Lose {
     Torn,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Restart {
     pub at: Spanned<As<Duration>>,
     pub node: Spanned<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Expect {
     pub facts: Vec<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Regression {
     pub seed: u64,
     pub verdict: Spanned<String>,
     pub trace_hash: Option<As<Hash64>>,
     pub state_hash: Option<As<Hash64>>,
+    pub recorded: Option<Recorded>,
     pub story: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recorded {
+    pub events: u64,
+    pub ok: u64,
+    pub rejected: u64,
+    pub unknown: u64,
+    pub failed: Vec<String>,
 }
 
 /// The file in `text`.

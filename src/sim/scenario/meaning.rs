@@ -6,11 +6,10 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};
 
-use toml::Spanned;
-
 use super::file::{self, Between, File};
+use super::place::Spanned;
 use super::text::As;
-use super::{CLUSTER, Problem, Regression, Scenario};
+use super::{CLUSTER, Problem, Recorded, Regression, Scenario};
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
 use crate::base::limits::{N_MAX, VALUE_DEFAULT_MAX};
 use crate::base::rng::Ppm;
@@ -364,6 +363,10 @@ fn regression(table: file::Regression) -> Checked<Regression> {
         verdict,
         trace_hash: table.trace_hash.map(|hash| hash.0.0),
         state_hash: table.state_hash.map(|hash| hash.0.0),
+        recorded: table.recorded.map(|table| {
+            let file::Recorded { events, ok, rejected, unknown, failed } = table;
+            Recorded { events, ok, rejected, unknown, failed }
+        }),
         story: table.story,
     })
 }
