@@ -58,7 +58,7 @@
 //! and for a clone that goes on from the middle.
 //!
 //! `--check-determinism` lets a twin happen beside the world ([`crate::sim::twin`]): traces are compared after
-//! every event, whole states every five simulated seconds and at the end. If they part, copies of both from the
+//! every event, whole states every ten simulated seconds and at the end. If they part, copies of both from the
 //! last time that they were equal are let happen once more, in halves, until one event is left; told are that
 //! event, and the first field that it made different, by its path: `event 1500 (wake 2 at 1.61s) had two outcomes:
 //! node 3 / node / store / engine / wal / appended: 7 in one world, 8 in its twin`.

@@ -13,7 +13,7 @@ use crate::sim::difference;
 use crate::sim::world::{Step, World};
 
 /// How often whole states are compared, in virtual time.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(10);
 
 /// A world's twin, and what both were when they were last compared.
 #[derive(Debug)]
