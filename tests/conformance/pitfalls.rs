@@ -4,7 +4,7 @@
 //! 1 torn tail, 7 names not synced, 15 crash in recovery (`crash`) · 2 damage before a promise, 3 flips in the log,
 //! 10 manifest and `current` (`flips`) · 4 failed sync, 9 old log after new (`scenario`) · 5 failed append, 8 early
 //! removal, 11 misdirected and lost writes, 12 stale bytes (here) · 6 full disk (`full`) · 13 damage in a table,
-//! 14 repair (`damage`).
+//! 14 repair (`damage`; by the node: `tests/node/damage.rs`) · 4, 6 and 13 on real files (`failing`).
 
 use kvsim::disk::{Disk, DiskError, FileKind, FileName, SyncTarget, read_all};
 use kvsim::sim::disk::SimDisk;
