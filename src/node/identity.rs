@@ -4,10 +4,10 @@
 //! it is touched. *Am I the newest process under this name?* The generation goes up at every start, and peers refuse a
 //! lower one. *May I go on numbering writes where I stopped?* Never: a node that crashed may have sent writes to
 //! others that its own disk then lost, and would give their names to new writes, which replicas would drop as known.
-//! So the epoch of the actor is new at every start: 32 random bits, which no disk has to remember, beside the generation.
-//! A node that lost its whole disk, or was given an old copy of it back, counts its generations again and still does not
-//! meet an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes under it that
-//! are not known here ([`Store::merge`](super::store::Store::merge)).
+//! So the epoch of the actor is new at every start: 32 random bits, which no disk has to remember, beside the
+//! generation. A node that lost its whole disk, or was given an old copy of it back, counts its generations again and
+//! still does not meet an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes
+//! under it that are not known here ([`Store::merge`](super::store::Store::merge)).
 //!
 //! The weakness: clocks gain an entry for each restart of each coordinator, until actors retire.
 

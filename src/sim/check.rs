@@ -1,7 +1,7 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
-//! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`], [`converge`] and
-//! [`hints`] compare it with what the nodes hold in the end.
+//! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`],
+//! [`converge`] and [`hints`] compare it with what the nodes hold in the end.
 
 pub mod converge;
 pub mod durable;
