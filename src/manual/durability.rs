@@ -7,8 +7,9 @@
 //! The mechanism is one number. The storage engine gives each write a position in the log, and keeps `appended >=
 //! written >= syncing >= durable`. One sync is in flight at a time; what comes meanwhile gathers in memory, and becomes
 //! one frame of the log, which the next sync covers: group commit. So a process that is killed loses what a machine
-//! that loses power does: what no sync had covered, and nobody was told to be durable. Whoever has to wait is queued with a position ([`crate::node::step`], `wait_for`), and at the end
-//! of every step the queue is served up to `durable`. There is no other way out for an acknowledgement.
+//! that loses power does: what no sync had covered, and nobody was told to be durable. Whoever has to wait is queued
+//! with a position ([`crate::node::step`], `wait_for`), and at the end of every step the queue is served up to
+//! `durable`. There is no other way out for an acknowledgement.
 //!
 //! A merge that changes nothing waits too: what is known in memory may not be durable yet.
 //!
@@ -21,11 +22,11 @@
 //! leaves the table alone. A scrub reads one table a minute. The engine names the suspect ranges, and takes what the
 //! replicas have of them to write the table anew. See `storage/engine/damage.rs`.
 //!
-//! **A full disk is no failure.** Writes are refused (`the disk of this node is full`), and the half frame that found no
-//! space is cut off again. It gives back a reserve file, in whose space what was already taken becomes durable, and
-//! flushes, edits of the manifest and a restart can end. Reads go on. Every refused write lays a piece of the reserve by again;
-//! when it is whole, writes are taken. Only a sync of the log, the manifest or the folder that fails for lack of space
-//! stops the node, as every failed sync does. See `storage/reserve.rs`.
+//! **A full disk is no failure.** Writes are refused (`the disk of this node is full`), and the half frame that found
+//! no space is cut off again. It gives back a reserve file, in whose space what was already taken becomes durable,
+//! and flushes, edits of the manifest and a restart can end. Reads go on. Every refused write lays a piece of the
+//! reserve by again; when it is whole, writes are taken. Only a sync of the log, the manifest or the folder
+//! that fails for lack of space stops the node, as every failed sync does. See `storage/reserve.rs`.
 //!
 //! **Identity is durable first.** At every start the generation is raised and synced before anything is served
 //! ([`crate::node::identity`]).
