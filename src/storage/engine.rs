@@ -301,10 +301,10 @@ impl Engine {
         let mut found = Vec::new();
         while found.len() < limit {
             match merge.next(&mut pages)? {
-                Some((key, _)) if *key >= *to => break,
+                Some((key, _)) if key >= to => break,
                 // What an older table has of a suspect key is no answer.
-                Some((key, _)) if around.iter().any(|suspect| suspect.contains(&key)) => {}
-                Some((key, Some(value))) => found.push((key, value)),
+                Some((key, _)) if around.iter().any(|suspect| suspect.contains(key)) => {}
+                Some((key, Some(value))) => found.push((Bytes::new(key), Bytes::new(value))),
                 Some((_, None)) => {}
                 None => break,
             }
@@ -338,8 +338,8 @@ impl Engine {
             return Err(WriteError::Full);
         }
         self.make_room(disk)?;
-        let position = self.wal.append(key, value);
-        Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
+        let position = self.wal.append((key, value));
+        Arc::make_mut(&mut self.active).insert(key, value);
         // If there is no space for the group it waits in memory, as it would for a sync.
         if self.wal.is_group_full() && self.write_group(disk).is_err() {
             return Err(WriteError::Poisoned);

@@ -34,6 +34,7 @@ pub mod inspect;
 mod job;
 mod manifest;
 mod memtable;
+mod record;
 mod recovery;
 mod reserve;
 mod table;

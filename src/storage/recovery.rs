@@ -20,7 +20,6 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::base::bytes::Bytes;
 use crate::base::codec;
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::NUMBER_MAX;
@@ -31,6 +30,7 @@ use crate::storage::frame::{Frame, HEADER_LEN, Kind, Look, Reader};
 use crate::storage::job::{Job, JobError, Progress};
 use crate::storage::manifest::{self, CURRENT, Contents, Manifest};
 use crate::storage::memtable::Memtable;
+use crate::storage::record;
 use crate::storage::reserve;
 use crate::storage::table::TableMeta;
 use crate::storage::version::{Edit, Version};
@@ -296,9 +296,12 @@ impl Replay {
             self.found.clean = head.kind == Kind::End;
             if head.kind == Kind::Data {
                 let mut count = 0;
-                for write in wal::writes(&payload) {
-                    let Ok((key, value)) = write else { return corrupt(offset, "a write does not decode") };
-                    self.memtable.insert(Bytes::new(key), value.map(Bytes::new));
+                let mut payload = &payload[..];
+                while !payload.is_empty() {
+                    let Ok((key, value)) = record::take(&mut payload) else {
+                        return corrupt(offset, "a write does not decode");
+                    };
+                    self.memtable.insert(key, value);
                     self.position = self.position.next();
                     count += 1;
                 }

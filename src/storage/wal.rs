@@ -8,12 +8,8 @@
 //! disk. It is written when a sync is about to begin, when it is [`GROUP_BYTES`] long, and when the log is
 //! closed. While a sync is in flight it grows, and the file is left alone: a file system may let a write wait
 //! for the sync of its file. The price: a process that is killed loses what it had not written, as a machine
-//! that loses power does. Nobody was told that any of it is durable.
-//!
-//! ```text
-//! payload of a data frame: write ... write
-//! write: key length u16 | value length u32 (u32::MAX: deleted) | key | value      (little-endian)
-//! ```
+//! that loses power does. Nobody was told that any of it is durable. The payload of a data frame is the records of its
+//! writes, one behind the other ([`super::record`]).
 //!
 //! **One sync in flight, in log order.** The next sync covers all that gathered meanwhile: that is group
 //! commit. The records of a new log must never become durable before those of the old one, or a crash would
@@ -22,17 +18,15 @@
 
 use alloc::vec::Vec;
 
-use crate::base::codec::{Decode, Encode, Malformed};
+use crate::base::codec::{Decode, Encode};
 use crate::base::invariant::{Broken, holds};
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::error::Operation;
 use crate::storage::frame::{Appender, HEADER_LEN, Head, Kind};
+use crate::storage::record::{self, Record};
 
 /// A group of so many bytes is written although no sync is about to begin.
 pub const GROUP_BYTES: usize = 64 << 10;
-
-/// The length of a value that is none: the key was deleted.
-const DELETED: u32 = u32::MAX;
 
 /// The sequence number of a write: 1 for the first that a store ever took, 0 for "none". Durability is a
 /// position: all writes up to it are durable.
@@ -68,15 +62,11 @@ struct Group {
 }
 
 impl Group {
-    fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
-        assert!(key.len() <= usize::from(u16::MAX), "the engine checks key lengths");
+    fn push(&mut self, record: Record) {
         if self.bytes.is_empty() {
             self.bytes.resize(HEADER_LEN, 0);
         }
-        self.bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
-        self.bytes.extend_from_slice(&value.map_or(DELETED, |value| value.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(value.unwrap_or_default());
+        record::push(&mut self.bytes, record);
         self.count += 1;
     }
 
@@ -87,38 +77,6 @@ impl Group {
         self.bytes.clear();
         self.bytes.shrink_to(2 * GROUP_BYTES);
     }
-}
-
-/// A key with its value, or with `None` where it was deleted.
-type Write<'a> = (&'a [u8], Option<&'a [u8]>);
-
-/// The writes in the payload of a data frame, in order.
-pub fn writes(mut payload: &[u8]) -> impl Iterator<Item = Result<Write<'_>, Malformed>> {
-    core::iter::from_fn(move || {
-        if payload.is_empty() {
-            return None;
-        }
-        let write = take_write(&mut payload);
-        if write.is_err() {
-            payload = &[];
-        }
-        Some(write)
-    })
-}
-
-fn take_write<'a>(payload: &mut &'a [u8]) -> Result<Write<'a>, Malformed> {
-    let (key_len, rest) = payload.split_first_chunk().ok_or(Malformed)?;
-    let (value_len, rest) = rest.split_first_chunk().ok_or(Malformed)?;
-    let (key, rest) = rest.split_at_checked(u16::from_le_bytes(*key_len).into()).ok_or(Malformed)?;
-    let (value, rest) = match u32::from_le_bytes(*value_len) {
-        DELETED => (None, rest),
-        len => {
-            let (value, rest) = rest.split_at_checked(len as usize).ok_or(Malformed)?;
-            (Some(value), rest)
-        }
-    };
-    *payload = rest;
-    Ok((key, value))
 }
 
 /// A closed log whose sync has not succeeded yet.
@@ -208,8 +166,8 @@ impl Wal {
     }
 
     /// Enters one write into the group.
-    pub fn append(&mut self, key: &[u8], value: Option<&[u8]>) -> Position {
-        self.group.push(key, value);
+    pub fn append(&mut self, record: Record) -> Position {
+        self.group.push(record);
         self.appended = self.appended.next();
         self.appended
     }
@@ -334,59 +292,6 @@ impl Wal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    type Owned = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
-    fn owned(payload: &[u8]) -> Result<Owned, Malformed> {
-        writes(payload)
-            .map(|write| write.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))))
-            .collect()
-    }
-
-    /// Golden: groups are on disks.
-    #[test]
-    fn golden_group() {
-        let mut group = Group::default();
-        group.push(b"key", Some(b"value"));
-        group.push(b"gone", None);
-        group.push(b"", Some(b""));
-        assert_eq!(
-            group.bytes[HEADER_LEN..],
-            *b"\x03\0\x05\0\0\0keyvalue\x04\0\xff\xff\xff\xffgone\0\0\0\0\0\0"
-        );
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn a_group_gives_back_its_writes_and_no_other_length_parses(
-            expected in proptest::collection::vec(
-                (
-                    proptest::collection::vec(any::<u8>(), 0..6),
-                    proptest::option::of(proptest::collection::vec(any::<u8>(), 0..9)),
-                ),
-                1..20,
-            ),
-        ) {
-            let mut group = Group::default();
-            for (key, value) in &expected {
-                group.push(key, value.as_deref());
-            }
-            let payload = &group.bytes[HEADER_LEN..];
-            prop_assert_eq!(owned(payload), Ok(expected.clone()));
-            for len in 0..payload.len() {
-                let shorter = owned(&payload[..len]);
-                prop_assert!(shorter.is_err() || shorter.is_ok_and(|writes| writes.len() < expected.len()));
-            }
-        }
-
-        #[test]
-        fn no_payload_makes_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = owned(&payload);
-        }
-    }
 
     fn sound() -> Wal {
         Wal {

@@ -140,7 +140,7 @@ impl Engine {
         }
         let (level, table) = self.find(suspect.table).expect("suspects are tables of the version");
         let mut memtable = self.shadows(level, &table, &suspect.ranges, disk)?;
-        entries.iter().for_each(|(key, value)| memtable.insert(key.clone(), Some(value.clone())));
+        entries.iter().for_each(|(key, value)| memtable.insert(key, Some(&**value)));
 
         let is_lost = suspect.ranges.first().is_some_and(|range| range.is_of(&table));
         let bytes =
@@ -186,14 +186,7 @@ impl Engine {
         let mut pages = Pages { disk, cache: None, read: 0 };
         let mut deletes = Memtable::default();
         for range in ranges {
-            let mut found = merge.seek(&range.first, &mut pages).and_then(|()| merge.next(&mut pages));
-            while let Ok(Some((key, _))) = &found
-                && range.contains(key)
-            {
-                deletes.insert(key.clone(), None);
-                found = merge.next(&mut pages);
-            }
-            if let Err(error) = found {
+            if let Err(error) = shadow(&mut merge, range, &mut pages, &mut deletes) {
                 self.note_damage([error], disk);
                 return Err(RepairError::Deeper);
             }
@@ -212,6 +205,23 @@ impl Engine {
             self.scrub = next.map(|table| Scrubbing { table, work: Work::Waiting });
         }
     }
+}
+
+/// A delete for each key in `range` that `merge` walks over.
+fn shadow(
+    merge: &mut Merge,
+    range: &KeyRange,
+    pages: &mut Pages,
+    deletes: &mut Memtable,
+) -> Result<(), ReadError> {
+    merge.seek(&range.first, pages)?;
+    while let Some((key, _)) = merge.next(pages)? {
+        if !range.contains(key) {
+            break;
+        }
+        deletes.insert(key, None);
+    }
+    Ok(())
 }
 
 /// The ranges of the keys in the damaged blocks; all keys of the table if it is not its data blocks that are damaged.
