@@ -15,6 +15,8 @@ use std::{eprintln, format};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::sim::check::guarantee::Guarantee;
+
 /// Bad usage, a bad scenario file, or a file that cannot be read or written.
 const BAD_INPUT: u8 = 2;
 
@@ -36,7 +38,7 @@ enum Command {
     Sweep(Sweep),
     /// Run regressions (scenario files with a table `regression`), and compare with what they must give.
     Replay(Replay),
-    /// Check a history (JSON lines) by itself.
+    /// Check a history (JSON lines) by itself, and say which guarantees it gives.
     Check(Check),
 }
 
@@ -90,6 +92,12 @@ struct Check {
     /// The history is of a cluster in which R + W is not above N: a read need not know earlier writes.
     #[arg(long)]
     eventual: bool,
+    /// A guarantee that must hold, or the exit code is 1. May be given several times.
+    #[arg(long, value_name = "GUARANTEE", value_parser = check::guarantee)]
+    holds: Vec<Guarantee>,
+    /// Print one JSON object instead of a report.
+    #[arg(long)]
+    json: bool,
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, &'static str> {
