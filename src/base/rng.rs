@@ -22,6 +22,17 @@ impl Ppm {
     pub const ALWAYS: Ppm = Ppm(1_000_000);
 }
 
+/// As a percentage, exact: a millionth is the fourth decimal.
+impl fmt::Display for Ppm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = alloc::format!("{:04}", self.0 % 10_000);
+        match decimals.trim_end_matches('0') {
+            "" => write!(f, "{}%", self.0 / 10_000),
+            decimals => write!(f, "{}.{decimals}%", self.0 / 10_000),
+        }
+    }
+}
+
 /// An endless sequence of draws for one purpose and entity.
 #[derive(Clone)]
 pub struct Stream(ChaCha8Rng);
@@ -129,6 +140,15 @@ mod tests {
         let hits = (0..100_000).filter(|_| stream.chance(Ppm(250_000))).count();
         assert!((24_000..26_000).contains(&hits), "{hits}");
         assert!((0..1000).all(|_| !stream.chance(Ppm::NEVER) && stream.chance(Ppm::ALWAYS)));
+    }
+
+    #[test]
+    fn shares_print_as_they_are_typed() {
+        for (ppm, text) in
+            [(0, "0%"), (5_000, "0.5%"), (1, "0.0001%"), (1_000_000, "100%"), (10_500, "1.05%")]
+        {
+            assert_eq!(alloc::string::ToString::to_string(&Ppm(ppm)), text);
+        }
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Clock {
         &self.entries
     }
 
+    /// The writes in the set beyond those, in order.
+    pub fn cloud(&self) -> &[Dot] {
+        &self.cloud
+    }
+
     /// Whether the write is in the set.
     pub fn covers(&self, dot: Dot) -> bool {
         dot.counter <= self.contiguous(dot.actor) || self.cloud.binary_search(&dot).is_ok()

@@ -23,6 +23,7 @@ use std::{eprintln, format};
 use clap::{Args, Parser, Subcommand};
 
 use crate::base::time::Duration;
+use crate::sim::check::guarantee::Guarantee;
 use crate::sim::scenario::parse_span;
 
 /// Bad usage, a bad scenario file, or a file that cannot be read or written.
@@ -48,7 +49,7 @@ enum Command {
     Merge(Merge),
     /// Run regressions (scenario files with a table `regression`), and say whether they still give what they gave.
     Replay(Replay),
-    /// Check a history (JSON lines) by itself.
+    /// Check a history (JSON lines) by itself, and say which guarantees it gives.
     Check(Check),
     /// Write a commented scenario that passes, to begin with.
     New(New),
@@ -149,6 +150,12 @@ struct Check {
     /// The history is of a cluster in which R + W is not above N: a read need not know earlier writes.
     #[arg(long)]
     eventual: bool,
+    /// A guarantee that must hold, or the exit code is 1. May be given several times.
+    #[arg(long, value_name = "GUARANTEE", value_parser = check::guarantee)]
+    holds: Vec<Guarantee>,
+    /// Print one JSON object instead of a report.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -31,14 +31,49 @@
 //! | `disk.slow` | share of syncs that take twenty times as long | 0.5% |
 //! | `clocks.offset` | the wall clocks are off by up to this, to either side | `"250ms"` |
 //! | `clocks.drift_ppm` | the monotonic clocks are wrong by up to this rate | 100 |
-//! | `clients.count` | clients; each waits for its answer before it asks again | 16 |
-//! | `clients.keys` | keys, drawn evenly | 1000 |
-//! | `clients.start` | when they begin | `"3s"` |
-//! | `clients.think` | `{ min, max }` between two operations | 1ms to 20ms |
-//! | `clients.value_bytes` | `{ min, max }` of a value | 16 to 256 |
-//! | `clients.timeout` | when a client gives up waiting | `"3s"` |
-//! | `clients.mix` | weights of `get`, `update` (a read, then a write with its context), `put` (a write without a context), `add` (a write with the empty context), `delete` (a read, then a delete with its context), `stale` (a write with the context of the client's own last write of the key) | 50 25 15 5 5 0 |
-//! | `expect.facts` | facts ([`crate::node::fact`]) that must be reached, or the run is `vacuous` | none |
+//!
+//! ## Clients
+//!
+//! `[clients]` is one group of clients; several `[[clients]]` are as many groups. All groups work on the same keys
+//! (`k0`, `k1`, …). A client waits for its answer before it asks again, and every value is written only once.
+//!
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `count` | clients in the group | 16 |
+//! | `keys` | keys, from `k0` on | 1000 |
+//! | `choice` | which of them: `"uniform"`; `"zipf"` (the n-th 1/n as often as the first); `"sequential"` (the clients of the group go through them together); `{ hot = { keys = 5, share = "90%" } }` | `"uniform"` |
+//! | `start` | when they begin | `"3s"` |
+//! | `think` | `{ min, max }` between two actions: a closed loop, in which slow answers slow the clients | 1ms to 20ms |
+//! | `rate` | actions per second of the whole group, instead of `think`: an open loop. Actions fall due as a Poisson process, whatever the answers do; what falls due while its client still waits begins after that, and its latency counts from when it was due | |
+//! | `value_bytes` | `{ min, max }` of a value | 16 to 256 |
+//! | `value_choice` | which of those sizes: `"uniform"`, or `"zipf"` (most are small) | `"uniform"` |
+//! | `timeout` | when a client gives up waiting | `"3s"` |
+//! | `mix` | weights of the actions below | 50 25 15 5 5 0 0 |
+//! | `coordinators` | whom a client asks: `"any"` (it moves each time); `"home"` (always the same node); `"failover"` (the same until an operation does not succeed) | `"any"` |
+//! | `sessions` | whether a get carries all that its client has seen of the key, so that it never shows less | `false` |
+//!
+//! Actions: `get`; `update` (a get, then a put with its context); `put` (a put without a context, which replaces what
+//! its coordinator holds); `add` (a put with the empty context, which replaces nothing); `delete` (a get, then a
+//! delete with its context); `recreate` (a get, a delete with its context, and a put with the context of the delete);
+//! `stale` (a put with the context of the client's own last write of the key, however old).
+//!
+//! ## What is expected
+//!
+//! Every run has to give what [`crate::manual::simulation`] lists. `[expect]` adds what this scenario is about:
+//!
+//! ```toml
+//! [expect]
+//! facts = ["hint_delivered"]              # must be reached (`crate::node::fact`)
+//! holds = ["causal"]                      # guarantees that the history must give
+//! breaks = ["linearizable"]               # guarantees that it must not give: the scenario proves that
+//! availability = "99%"                    # of all operations succeed, at least
+//! latency = { get = { p99 = "20ms" } }    # at most; of get, put, del: p50, p90, p99, p999, max
+//! staleness = { versions = { max = 3 }, time = { p99 = "100ms" } }
+//! ```
+//!
+//! Guarantees are `linearizable`, `causal`, `read-your-writes`, `monotonic-reads`, `monotonic-writes` and
+//! `writes-follow-reads`. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the
+//! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`.
 //!
 //! ## Faults
 //!

@@ -6,7 +6,7 @@
 //!                               [--save] [--junit FILE] [--json]
 //! kvsim merge FILE... [--junit FILE] [--json]
 //! kvsim replay PATH...          regression files, or folders of them
-//! kvsim check HISTORY           the checkers that need nothing but a history
+//! kvsim check HISTORY [--holds GUARANTEE]... [--json]     the checkers that need nothing but a history
 //! kvsim new NAME                a commented scenario that passes, to begin with
 //! kvsim list [PATH...] [--json] scenarios, and what each proves
 //! kvsim schema                  the JSON Schema of scenario files
@@ -71,19 +71,49 @@
 //! | `heal` | every copy that was healed on the way recovered, with all that was acknowledged |
 //! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said |
 //! | `durable` | in the end each acknowledged write is there, or was replaced by a write that could know it |
+//! | `replaced` | what was replaced or deleted never shows again, so siblings are only what was truly concurrent |
+//! | `storage` | in the end every byte on every disk matches its checksums |
 //! | `held` | nothing is stored that nobody wrote |
 //! | `provenance` | a read returns only values that somebody wrote, to that key, and not in the future |
 //! | `recency` | with R + W > N, a read knows every write acknowledged, and all that any read showed, before it began |
 //! | `converge` | all replicas of each key hold equal siblings |
+//! | `placement` | the replicas of each key are distinct nodes in as many zones as there can be, by layout and on disk |
 //! | `hints` | no hint is left |
 //!
 //! Clocks of versions are exact sets of writes, so "knows" errs to neither side.
+//!
+//! ## Guarantees
+//!
+//! What clients may rely on beyond that depends on the quorums and on what they do. A scenario says which guarantees it
+//! expects to hold or to be broken; `kvsim check HISTORY` judges all of them, offline, and `--holds` asks for some.
+//!
+//! | guarantee | meaning |
+//! |---|---|
+//! | `linearizable` | all operations on a key fit into one order that a single copy could have taken, in real time |
+//! | `causal` | a read knows everything in its causal past, over all keys and sessions |
+//! | `read-your-writes` | a read knows what its session has written to the key |
+//! | `monotonic-reads` | a read knows what the session's earlier reads of the key knew |
+//! | `monotonic-writes` | who knows a write knows what its session had written to the key before |
+//! | `writes-follow-reads` | who knows a write knows what its session had read of the key before |
+//!
+//! One copy of a key, in the sense of `linearizable`, is a set of values: a put without a context replaces them all,
+//! one with a context replaces what that covers, and a get shows them all ([`crate::sim::check::linear`]). A history
+//! without contexts, of whatever store, is judged as that of a register (with `put`, `get`, `del` and `cas`); the
+//! others need contexts, and are `undecided` without.
+//!
+//! R + W > N gives causality and the session guarantees, not linearizability, and no fault is needed to see it
+//! (`scenarios/quorum-is-not-linearizable.toml`). With one writer for each key it is linearizable, under faults
+//! (`scenarios/one-writer-is-linearizable.toml`).
+//!
+//! *Staleness* is how far reads are behind: how many writes that were acknowledged before a read began it does not
+//! know, and how long ago the first of them was acknowledged. Reports give percentiles of both.
 //!
 //! ## Verdicts and exit codes
 //!
 //! `pass` 0 · `safety` 1 (a promise was broken, or the core panicked) · `liveness` 1 · bad usage or a bad file 2 ·
 //! `nondeterminism` 3 · `vacuous` 4 (a declared fault had no effect, a fact that the scenario expects was not
-//! reached, or nothing was tested) · `budget` 5 (more events than the scenario allows).
+//! reached, a guarantee that it expects to be broken was not, or nothing was tested) · `budget` 5 (more events than
+//! the scenario allows).
 //!
 //! ## The report
 //!

@@ -1,14 +1,23 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
 //! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`],
-//! [`converge`] and [`hints`] compare it with what the nodes hold in the end.
+//! [`replaced`], [`converge`], [`placement`] and [`hints`] compare it with what the nodes hold in the end, and
+//! [`storage`] looks at their disks. These every run must pass. What depends on the quorums and on what clients do is
+//! a [`guarantee`]: [`linear`] and [`session`] judge those.
 
 pub mod converge;
 pub mod durable;
+pub mod guarantee;
 pub mod hints;
+pub mod linear;
+pub mod placement;
 pub mod provenance;
 pub mod recency;
+pub mod replaced;
+pub mod session;
 pub mod siblings;
+pub mod staleness;
+pub mod storage;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -18,6 +27,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use crate::base::id::ClusterId;
+use crate::node::config::Config;
 use crate::sim::history::Operation;
 use crate::sim::probe::Probe;
 use crate::sim::scenario::Scenario;
@@ -100,6 +110,7 @@ pub fn of_world(
     std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
         durable::check(cluster, history, probe),
+        replaced::check(cluster, history, probe),
         provenance::held(history, probe),
     ]
 }
@@ -107,5 +118,11 @@ pub fn of_world(
 /// What a cluster must reach in the end, if it is left in peace.
 pub fn liveness(scenario: &Scenario, probe: &Probe) -> Vec<Check> {
     let replicas = usize::from(scenario.nodes[0].n);
-    std::vec![converge::check(replicas, probe), hints::check(probe)]
+    let zone = |config: &Config| Some((config.node?, config.zone.clone()));
+    let zones = scenario.nodes.iter().filter_map(zone).collect();
+    std::vec![
+        converge::check(replicas, probe),
+        placement::check(replicas, &zones, probe),
+        hints::check(probe)
+    ]
 }

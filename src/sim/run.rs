@@ -107,11 +107,16 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     let probe = probe(world);
     let mut checks = check::safety(scenario, world.history(), &probe, world.violations());
     checks.push(world.audit().check());
+    checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
+    checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
     let broken = failed(&checks);
     let recovery = check::liveness(scenario, &probe);
     let is_stuck = matches!(stop, Stop::Stuck) || recovery.iter().any(|check| !check.ok);
     checks.extend(recovery);
-    let vacuous = vacuous(world);
+    let shown = scenario.expect.demonstrations(scenario.nodes[0].cluster, world.history());
+    let mut vacuous = vacuous(world);
+    vacuous.extend(failed(&shown));
+    checks.extend(shown);
     if !broken.is_empty() {
         (Verdict::Safety, broken, checks)
     } else if is_stuck {
@@ -142,7 +147,7 @@ fn vacuous(world: &World) -> Vec<String> {
         }
     }
     for (fact, count) in world.facts() {
-        if count == 0 && scenario.expect.contains(&fact) {
+        if count == 0 && scenario.expect.facts.contains(&fact) {
             reasons.push(format!("the fact {} was not reached", fact.name()));
         }
     }

@@ -3,6 +3,8 @@
 //! Reading takes two steps: `file` is what can be typed, `meaning` is what it means. Whatever is wrong becomes a
 //! [`Problem`] that points into the file and says what is allowed there.
 
+mod clients;
+mod expect;
 mod file;
 mod meaning;
 mod place;
@@ -16,15 +18,16 @@ use std::vec::Vec;
 use crate::base::id::Address;
 use crate::base::time::Duration;
 use crate::node::config::Config;
-use crate::node::fact::Fact;
 use crate::sim::clock::ClockPlan;
+use crate::sim::expect::Expect;
 use crate::sim::fault::Fault;
 use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
 use crate::sim::verdict::Verdict;
-use crate::sim::workload::ClientPlan;
+use crate::sim::workload::plan::ClientPlan;
 
+pub use clients::tell as tell_clients;
 pub use schema::schema;
 pub use text::parse_span;
 
@@ -48,10 +51,10 @@ pub struct Scenario {
     pub network: NetworkPlan,
     pub disk: DiskPlan,
     pub clocks: ClockPlan,
-    pub clients: ClientPlan,
+    /// Groups of clients.
+    pub clients: Vec<ClientPlan>,
     pub faults: Vec<Fault>,
-    /// Facts that a run must reach.
-    pub expect: Vec<Fact>,
+    pub expect: Expect,
     pub regression: Option<Regression>,
 }
 

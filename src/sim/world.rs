@@ -103,15 +103,19 @@ impl World {
         };
         let hosts = scenario.nodes.iter().enumerate().map(host).collect();
         let network = Network::new(scenario.network, nodes, seed);
-        let mut clients: Vec<Client> =
-            (0..scenario.clients.count).map(|number| Client::new(number, seed)).collect();
+        let mut clients = Vec::new();
+        for (group, plan) in scenario.clients.iter().enumerate() {
+            for place in 0..plan.count {
+                clients.push(Client::new(clients.len() as u32, group, place, plan, seed));
+            }
+        }
         let mut queue = Queue::default();
         for node in 0..nodes as u32 {
             let after = Stream::new(seed, "host.start", node.into()).between(Duration::ZERO, START_WITHIN);
             queue.schedule(Instant::ZERO + after, Event::Start { node });
         }
         for (number, client) in clients.iter_mut().enumerate() {
-            let at = scenario.clients.start + client.think(&scenario.clients);
+            let at = client.next_at(&scenario.clients[client.group], Instant::ZERO);
             queue.schedule(at, Event::Issue { client: number as u32 });
         }
         for (index, fault) in scenario.faults.iter().enumerate() {
@@ -526,13 +530,13 @@ impl World {
         }
         let (index, nodes) = (self.history.len(), self.hosts.len());
         let client = &mut self.clients[number as usize];
-        let operation = client.begin(&self.scenario.clients, nodes, index, self.now);
+        let plan = &self.scenario.clients[client.group];
+        let operation = client.begin(plan, nodes, index, self.now);
         Arc::make_mut(&mut self.history).push(operation);
         let ordinal = client.open.as_ref().map_or(0, |open| open.ordinal);
         self.queue.schedule(self.now + client.latency(), Event::Request { client: number, ordinal });
         if !mem::replace(&mut client.watched, true) {
-            let at = self.now + self.scenario.clients.timeout;
-            self.queue.schedule(at, Event::Impatience { client: number });
+            self.queue.schedule(self.now + plan.timeout, Event::Impatience { client: number });
         }
     }
 
@@ -557,7 +561,8 @@ impl World {
         };
         let operation = &mut Arc::make_mut(&mut self.history)[open.index];
         operation.end = Some(self.now);
-        client.end(&operation.key, &end);
+        let plan = &self.scenario.clients[client.group];
+        client.end(plan, self.scenario.nodes[0].cluster, &operation.key, &end);
         operation.result = end;
         self.think(number);
     }
@@ -567,14 +572,15 @@ impl World {
         let client = &mut self.clients[number as usize];
         client.watched = false;
         let Some(open) = &client.open else { return };
-        let at = open.started + self.scenario.clients.timeout;
+        let plan = &self.scenario.clients[client.group];
+        let at = open.started + plan.timeout;
         if at > self.now {
             client.watched = true;
             self.queue.schedule(at, Event::Impatience { client: number });
             return;
         }
         let key = self.history[open.index].key.clone();
-        client.end(&key, &End::Silence);
+        client.end(plan, self.scenario.nodes[0].cluster, &key, &End::Silence);
         self.think(number);
     }
 
@@ -583,8 +589,8 @@ impl World {
             return;
         }
         let client = &mut self.clients[number as usize];
-        let pause = if client.is_in_action() { Duration::ZERO } else { client.think(&self.scenario.clients) };
-        self.queue.schedule(self.now + pause, Event::Issue { client: number });
+        let at = client.next_at(&self.scenario.clients[client.group], self.now);
+        self.queue.schedule(at, Event::Issue { client: number });
     }
 }
 

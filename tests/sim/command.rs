@@ -104,6 +104,7 @@ fn every_field_that_tools_rely_on_is_there() {
         let fault = faults.iter().find(|fault| fault["kind"] == kind).expect(kind);
         assert!(fault["attempted"].as_u64() >= Some(1) && fault["effective"].as_u64() >= Some(1), "{fault}");
     }
+    assert!(object["staleness"]["reads"].as_u64() > Some(100) && object["staleness"]["ns"]["p999"].is_u64());
     assert!(object["facts"]["read_answered"].is_u64());
     assert!(object["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["ok"] == true)));
     assert_eq!(object["replay"], format!("kvsim run {SMALL} --seed 42"));
@@ -116,12 +117,16 @@ fn each_verdict_has_its_exit_code() {
     // The partition lasts to the end, and there is no time after it.
     let hasty = [("settle = \"30s\"", "settle = \"1ms\""), ("for = \"3s\", ", "")];
     let idle = ("restart = { at = \"6s\", node = \"n2\" }", "restart = { at = \"6s\", node = \"n3\" }");
+    let promised = ("[storage]", "[expect]\navailability = \"100%\"\n\n[storage]");
+    let unbroken = ("[storage]", "[expect]\nbreaks = [\"causal\"]\n\n[storage]");
     let unreached = ("[storage]", "[expect]\nfacts = [\"damage_refused\"]\n\n[storage]");
     for (name, replaced, expected, verdict) in [
         ("liveness.toml", &hasty[..], 1, "liveness"),
         ("vacuous.toml", &[idle], 4, "vacuous"),
         ("unreached.toml", &[unreached], 4, "vacuous"),
         ("budget.toml", &[short], 5, "budget"),
+        ("promised.toml", &[promised], 1, "safety"),
+        ("unbroken.toml", &[unbroken], 4, "vacuous"),
     ] {
         let output = run(&folder.scenario(name, replaced), &["--json"]);
         let object = json(&output);
@@ -187,7 +192,43 @@ fn a_history_that_was_written_can_be_checked_and_a_doctored_one_is_caught() {
     fs::write(&path, doctored.join("\n")).expect("a file");
     let checked = check();
     assert_eq!(code(&checked), 1, "{}", out(&checked));
-    assert!(out(&checked).contains("FAIL provenance"), "{}", out(&checked));
+    assert!(out(&checked).contains("FAIL      provenance"), "{}", out(&checked));
+}
+
+/// A register of another store, which tells neither contexts nor nodes.
+#[test]
+fn a_history_from_elsewhere_is_judged_too() {
+    let folder = Folder::new("elsewhere");
+    let path = folder.0.join("history.jsonl");
+    let good = [
+        r#"{"client":0,"op":"put","key":"x","value":"1","start_ns":0,"end_ns":10,"outcome":"ok"}"#,
+        r#"{"client":1,"op":"cas","key":"x","expected":"1","value":"2","start_ns":5,"end_ns":20,"outcome":"ok"}"#,
+        r#"{"client":2,"op":"get","key":"x","values":["1"],"start_ns":6,"end_ns":15,"outcome":"ok"}"#,
+        r#"{"client":0,"op":"put","key":"x","value":"3","start_ns":30,"end_ns":null,"outcome":"unknown"}"#,
+    ];
+    let stale =
+        r#"{"client":2,"op":"get","key":"x","values":["1"],"start_ns":21,"end_ns":25,"outcome":"ok"}"#;
+    let check = |lines: &[&str], more: &[&str]| {
+        fs::write(&path, lines.join("\n")).expect("a file");
+        let path = path.to_str().expect("a name in Unicode");
+        let output = kvsim(["check", path, "--json"].into_iter().chain(more.iter().copied()));
+        let object = json(&output);
+        let result = |name| {
+            let all = object["guarantees"].as_array().expect("a list");
+            let one = all.iter().find(|one| one["name"] == name).expect("all are judged");
+            one["result"].as_str().map(String::from).expect("text")
+        };
+        (code(&output), result("linearizable"), result("monotonic-reads"))
+    };
+    let told = |code, linear: &str| (code, linear.to_string(), "undecided".to_string());
+    assert_eq!(check(&good, &["--holds", "linearizable"]), told(0, "holds"));
+    let bad = [&good[..], &[stale]].concat();
+    assert_eq!(check(&bad, &[]), told(0, "broken"));
+    assert_eq!(check(&bad, &["--holds", "linearizable"]), told(1, "broken"));
+    // What cannot be decided is not what was asked for.
+    assert_eq!(check(&good, &["--holds", "monotonic-reads"]), told(1, "holds"));
+    let output = kvsim(["check", "x", "--holds", "strong"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("monotonic-writes"), "it says what is allowed");
 }
 
 /// A page that opens in a browser without a network, and says what the report says.

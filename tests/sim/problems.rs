@@ -45,6 +45,14 @@ complaints! {
     bounds_the_wrong_way_round: "min = \"10ms\"" => "min = \"50ms\"";
     a_setting_that_the_core_refuses: "suspect_after = \"1500ms\"" => "suspect_after = \"100ms\"";
     a_fact_that_does_not_exist: "[storage]" => "[expect]\nfacts = [\"tea_served\"]\n[storage]";
+    a_guarantee_that_does_not_exist: "[storage]" => "[expect]\nholds = [\"causal\", \"strong\"]\n[storage]";
+    a_guarantee_that_holds_and_is_broken: "[storage]" =>
+        "[expect]\nholds = [\"causal\"]\nbreaks = [\"causal\"]\n[storage]";
+    a_latency_of_no_operation: "[storage]" => "[expect]\nlatency = { got = { p99 = \"1ms\" } }\n[storage]";
+    clients_that_think_and_have_a_rate: "keys = 40" => "keys = 40\nrate = 100";
+    more_hot_keys_than_keys: "keys = 40" => "keys = 40\nchoice = { hot = { keys = 40, share = \"90%\" } }";
+    a_choice_that_is_none: "keys = 40" => "keys = 40\nchoice = \"normal\"";
+    an_unknown_key_in_the_second_group: "[clients]" => "[[clients]]\n[[clients]]\nclosed = true";
     something_missing: "nodes = 5" => "";
     a_file_that_is_no_toml: "[cluster]" => "[cluster";
 }

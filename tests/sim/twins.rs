@@ -20,7 +20,9 @@ fn hurried(path: &Path) -> Arc<Scenario> {
     scenario.duration = scenario.duration.divided(HURRY);
     scenario.settle = Duration::from_secs(2);
     scenario.heal.every = Duration::ZERO;
-    scenario.clients.start = scenario.clients.start.min(Instant::ZERO + Duration::from_millis(1_500));
+    for group in &mut scenario.clients {
+        group.start = group.start.min(Instant::ZERO + Duration::from_millis(1_500));
+    }
     for fault in &mut scenario.faults {
         fault.at = Instant(fault.at.0 / HURRY);
     }

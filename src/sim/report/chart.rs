@@ -12,9 +12,9 @@ use std::vec::Vec;
 use minijinja::HtmlEscape;
 
 use super::series::{Slice, round_down, round_up};
-use super::stats::Latency;
 use super::timeline::Span;
 use crate::base::time::{Duration, Instant};
+use crate::sim::percentiles::Percentiles;
 
 /// From left to right, in units of the drawing: labels, then time, then a margin.
 const WIDTH: f64 = 1040.0;
@@ -252,7 +252,7 @@ impl Pen<'_> {
     }
 
     /// Bands of percentiles over a logarithmic axis.
-    fn latency(&mut self, title: &str, of: impl Fn(&Slice) -> Option<Latency>) {
+    fn latency(&mut self, title: &str, of: impl Fn(&Slice) -> Option<Percentiles>) {
         const HEIGHT: f64 = 120.0;
         let legend = [("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("max", "max")];
         let bottom = self.panel(title, HEIGHT, &legend);
@@ -308,7 +308,7 @@ fn told(slice: &Slice) -> String {
         format!("{} ok, {} rejected, {} unknown", classes.ok, classes.rejected, classes.unknown),
     ];
     for (name, latency) in [("gets", slice.reads), ("puts and deletes", slice.writes)] {
-        if let Some(Latency { p50, p90, p99, max, .. }) = latency {
+        if let Some(Percentiles { p50, p90, p99, max, .. }) = latency {
             let [p50, p90, p99, max] = [p50, p90, p99, max].map(Duration);
             lines.push(format!("{name}: p50 {p50}, p90 {p90}, p99 {p99}, max {max}"));
         }
@@ -345,7 +345,7 @@ mod tests {
 
     fn slice(number: u64, ok: u64) -> Slice {
         let latency =
-            Latency { p50: 2_000_000, p90: 3_000_000, p99: 4_000_000, p999: 5_000_000, max: 60_000_000 };
+            Percentiles { p50: 2_000_000, p90: 3_000_000, p99: 4_000_000, p999: 5_000_000, max: 60_000_000 };
         Slice {
             from: Instant(number * 1_000_000_000),
             to: Instant((number + 1) * 1_000_000_000),

@@ -9,7 +9,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use super::chart::Chart;
 use super::series::slices;
-use super::stats::{self, Latency, OfKind};
+use super::stats::{self, OfKind};
 use super::{Setting, json, text, timeline};
 use crate::base::time::Duration;
 use crate::sim::run::Ended;
@@ -73,7 +73,8 @@ fn fill(context: Value) -> String {
 fn figures(world: &World, setting: &Setting) -> Vec<Named> {
     let classes = stats::Classes::of(world.history());
     let latency = |writes| {
-        let latency = Latency::of(world.history().iter().filter(|operation| operation.is_write() == writes));
+        let latency =
+            stats::latency(world.history().iter().filter(|operation| operation.is_write() == writes));
         latency.map_or("none".into(), |of| format!("{} / {}", Duration(of.p50), Duration(of.p99)))
     };
     let share =

@@ -2,9 +2,10 @@
 
 use std::vec::Vec;
 
-use super::stats::{Classes, Latency};
+use super::stats::{self, Classes};
 use crate::base::time::{Duration, Instant};
 use crate::sim::history::Operation;
+use crate::sim::percentiles::Percentiles;
 
 /// The operations that began within a slice of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +15,9 @@ pub struct Slice {
     pub to: Instant,
     pub classes: Classes,
     /// Of the gets that succeeded.
-    pub reads: Option<Latency>,
+    pub reads: Option<Percentiles>,
     /// Of the puts and deletes that succeeded.
-    pub writes: Option<Latency>,
+    pub writes: Option<Percentiles>,
 }
 
 impl Slice {
@@ -42,7 +43,7 @@ pub fn slices(history: &[Operation], end: Instant, count: u64) -> Vec<Slice> {
         held[slice as usize].push(operation);
     }
     let slice = |(number, held): (u64, Vec<&Operation>)| {
-        let of = |writes| Latency::of(held.iter().copied().filter(|held| held.is_write() == writes));
+        let of = |writes| stats::latency(held.iter().copied().filter(|held| held.is_write() == writes));
         Slice {
             from: Instant(number * width),
             to: Instant(((number + 1) * width).min(end.0)),

@@ -32,11 +32,11 @@ pub(super) struct File {
     #[serde(default)]
     pub clocks: Clocks,
     #[serde(default)]
-    pub clients: Clients,
+    pub clients: super::clients::Groups,
     #[serde(default)]
     pub fault: Vec<Fault>,
     #[serde(default)]
-    pub expect: Expect,
+    pub expect: super::expect::File,
     pub regression: Option<Regression>,
 }
 
@@ -108,29 +108,6 @@ pub(super) struct Clocks {
     pub drift_ppm: Option<Spanned<u32>>,
 }
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Clients {
-    pub count: Option<Spanned<u32>>,
-    pub keys: Option<Spanned<u64>>,
-    pub start: Option<Spanned<As<Duration>>>,
-    pub think: Option<Spans>,
-    pub value_bytes: Option<Spanned<Between<u32>>>,
-    pub timeout: Option<Spanned<As<Duration>>>,
-    pub mix: Option<Spanned<Mix>>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Mix {
-    pub get: u32,
-    pub update: u32,
-    pub put: u32,
-    pub add: u32,
-    pub delete: u32,
-    pub stale: u32,
-}
-
 /// One `[[fault]]`: a table with one key, the kind. (Tagged from outside, because places inside an internally tagged
 /// enum are lost.)
 #[derive(Deserialize, JsonSchema)]
@@ -174,12 +151,6 @@ pub(super) enum Lose {
 pub(super) struct Restart {
     pub at: Spanned<As<Duration>>,
     pub node: Spanned<String>,
-}
-
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Expect {
-    pub facts: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -11,11 +11,10 @@ use super::place::Spanned;
 use super::text::As;
 use super::{CLUSTER, Problem, Recorded, Regression, Scenario};
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
-use crate::base::limits::{N_MAX, VALUE_DEFAULT_MAX};
+use crate::base::limits::N_MAX;
 use crate::base::rng::Ppm;
 use crate::base::time::{Duration, Instant};
 use crate::node::config::{Config, ConfigError};
-use crate::node::fact::Fact;
 use crate::quorum::tally::Level;
 use crate::sim::clock::{ClockPlan, DRIFT_MAX};
 use crate::sim::disk::Unsynced;
@@ -24,19 +23,16 @@ use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
 use crate::sim::verdict::Verdict;
-use crate::sim::workload::{ClientPlan, Mix};
 
 /// One process holds them all, and each pair has a link.
 const NODES_MAX: u16 = 100;
-const CLIENTS_MAX: u32 = 10_000;
-const KEYS_MAX: u64 = 1_000_000;
 const HEAL_EVERY: Duration = Duration::from_secs(20);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 const OFFSET_MAX: Duration = Duration::from_secs(365 * 86_400);
 
-type Checked<T> = Result<T, Problem>;
+pub(super) type Checked<T> = Result<T, Problem>;
 
-fn refuse<T>(span: Range<usize>, message: String, allowed: impl Into<String>) -> Checked<T> {
+pub(super) fn refuse<T>(span: Range<usize>, message: String, allowed: impl Into<String>) -> Checked<T> {
     Err(Problem { message, span: Some(span), allowed: Some(allowed.into()) })
 }
 
@@ -56,20 +52,20 @@ pub(super) fn check(file: File, name: &str) -> Checked<Scenario> {
         network: network(&file.network)?,
         disk: disk(&file.disk)?,
         clocks: clocks(&file.clocks)?,
-        clients: clients(&file.clients, duration)?,
+        clients: super::clients::check(&file.clients, duration)?,
         faults: faults(&file.fault, nodes.len(), duration)?,
-        expect: file.expect.facts.iter().map(fact).collect::<Checked<Vec<Fact>>>()?,
+        expect: super::expect::check(file.expect)?,
         regression: file.regression.map(regression).transpose()?,
         nodes,
     })
 }
 
-fn value<T: Copy>(spanned: &Spanned<As<T>>) -> T {
+pub(super) fn value<T: Copy>(spanned: &Spanned<As<T>>) -> T {
     spanned.get_ref().0
 }
 
 /// The number, or `default`; in `low..=high`.
-fn within<T>(name: &str, number: &Option<Spanned<T>>, default: T, low: T, high: T) -> Checked<T>
+pub(super) fn within<T>(name: &str, number: &Option<Spanned<T>>, default: T, low: T, high: T) -> Checked<T>
 where
     T: Copy + PartialOrd + core::fmt::Display,
 {
@@ -82,7 +78,7 @@ where
 }
 
 /// The bounds, or `default`; the lower first.
-fn between(
+pub(super) fn between(
     name: &str,
     spans: &Option<file::Spans>,
     default: (Duration, Duration),
@@ -209,55 +205,7 @@ fn clocks(clocks: &file::Clocks) -> Checked<ClockPlan> {
     Ok(ClockPlan { offset, drift: within("drift_ppm", &clocks.drift_ppm, 100, 0, DRIFT_MAX)? })
 }
 
-fn clients(clients: &file::Clients, duration: Duration) -> Checked<ClientPlan> {
-    let think = (Duration::from_millis(1), Duration::from_millis(20));
-    let (think_min, think_max) = between("think", &clients.think, think)?;
-    let start = clients.start.as_ref().map_or(Duration::from_secs(3).min(duration.divided(2)), value);
-    if let Some(spanned) = clients.start.as_ref().filter(|_| start >= duration) {
-        return refuse(spanned.span(), format!("clients start at {start}"), before_end(duration));
-    }
-    let timeout = clients.timeout.as_ref().map_or(Duration::from_secs(3), value);
-    if let Some(spanned) = clients.timeout.as_ref().filter(|_| timeout == Duration::ZERO || timeout > MINUTE)
-    {
-        return refuse(spanned.span(), format!("a timeout of {timeout}"), "more than 0s, up to 60s");
-    }
-    let (value_min, value_max) = value_bytes(&clients.value_bytes)?;
-    Ok(ClientPlan {
-        count: within("count", &clients.count, 16, 1, CLIENTS_MAX)?,
-        keys: within("keys", &clients.keys, 1000, 1, KEYS_MAX)?,
-        start: Instant::ZERO + start,
-        think_min,
-        think_max,
-        value_min,
-        value_max,
-        timeout,
-        mix: mix(&clients.mix)?,
-    })
-}
-
-fn value_bytes(bytes: &Option<Spanned<Between<u32>>>) -> Checked<(u32, u32)> {
-    let Some(spanned) = bytes else { return Ok((16, 256)) };
-    let &Between { min, max } = spanned.get_ref();
-    if min > max || max as usize > VALUE_DEFAULT_MAX {
-        let allowed = format!("a min that is not above max, and a max of up to {VALUE_DEFAULT_MAX}");
-        return refuse(spanned.span(), format!("value_bytes is from {min} to {max}"), allowed);
-    }
-    Ok((min, max))
-}
-
-fn mix(mix: &Option<Spanned<file::Mix>>) -> Checked<Mix> {
-    let Some(spanned) = mix else {
-        return Ok(Mix { get: 50, update: 25, put: 15, add: 5, delete: 5, stale: 0 });
-    };
-    let &file::Mix { get, update, put, add, delete, stale } = spanned.get_ref();
-    let mix = Mix { get, update, put, add, delete, stale };
-    if mix.total() == 0 {
-        return refuse(spanned.span(), "clients that do nothing".into(), "at least one weight above 0");
-    }
-    Ok(mix)
-}
-
-fn before_end(duration: Duration) -> String {
+pub(super) fn before_end(duration: Duration) -> String {
     format!("a time before the end of the run, {duration}")
 }
 
@@ -345,12 +293,6 @@ fn node(name: &Spanned<String>, nodes: usize) -> Checked<usize> {
             refuse(name.span(), format!("there is no node {}", name.get_ref()), format!("n1 to n{nodes}"))
         }
     }
-}
-
-fn fact(name: &Spanned<String>) -> Checked<Fact> {
-    let found = Fact::ALL.iter().copied().find(|fact| fact.name() == name.get_ref());
-    let allowed = || Fact::ALL.iter().map(|fact| fact.name()).collect::<Vec<&str>>().join(", ");
-    found.map_or_else(|| refuse(name.span(), format!("there is no fact {}", name.get_ref()), allowed()), Ok)
 }
 
 fn regression(table: file::Regression) -> Checked<Regression> {

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
 /// A value that was read, and where it stands, in bytes of the file. For an editor it is that value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spanned<T>(toml::Spanned<T>);
 
 impl<T> Spanned<T> {
