@@ -62,6 +62,8 @@ facts! {
     MemberDown = "member_down",
     /// A convicted member came back.
     MemberUp = "member_up",
+    /// A node with a new disk, or an old copy of its own, raised its generation above that of its earlier life.
+    GenerationRaised = "generation_raised",
     /// A message with a stale generation was refused.
     StaleGeneration = "stale_generation",
     /// A node was started with a disk that held its data.

@@ -4,8 +4,12 @@
 //! it is touched. *Am I the newest process under this name?* The generation goes up at every start, and peers refuse a
 //! lower one. *May I go on numbering writes where I stopped?* Never: a node that crashed may have sent writes to
 //! others that its own disk then lost, and would give their names to new writes, which replicas would drop as known.
-//! So the epoch of the actor is new at every start. A node that lost its whole disk has no generation to raise; its
-//! epoch begins with 32 random bits minted with the file, so it still does not meet an old epoch.
+//! So the epoch of the actor is new at every start. A node that lost its whole disk has no generation to raise, and one
+//! that was given back an old copy of it raises one that was raised before; so the epoch begins with 32 random bits
+//! minted at every start, and does not meet an old one.
+//!
+//! Peers refuse generations below the one that they know, so such a node would speak to the deaf. It hears from them of
+//! an earlier life of its own that went further than this one, and raises its generation above that ([`raise`]).
 //!
 //! The weakness: clocks gain an entry for each restart of each coordinator, until actors retire.
 
@@ -30,7 +34,7 @@ pub struct Identity {
     pub cluster: ClusterId,
     pub node: NodeId,
     pub generation: Generation,
-    /// Random, minted with the file: tells this disk from all that the node had before.
+    /// Random, minted at every start: tells this life from all others, whatever disk they began from.
     pub incarnation: u32,
 }
 
@@ -84,6 +88,7 @@ pub fn take(
     rng: &mut Stream,
     disk: &mut dyn Disk,
 ) -> Result<Identity, IdentityError> {
+    let (minted, incarnation) = (NodeId(rng.next()), rng.next() as u32);
     let identity = match read(disk)? {
         Some(found) if found.cluster != cluster => {
             return Err(IdentityError::OtherCluster { found: found.cluster });
@@ -91,15 +96,21 @@ pub fn take(
         Some(found) if node.is_some_and(|node| node != found.node) => {
             return Err(IdentityError::OtherNode { found: found.node });
         }
-        Some(found) => Identity { generation: Generation(found.generation.0 + 1), ..found },
-        None => {
-            let minted = NodeId(rng.next());
-            let incarnation = rng.next() as u32;
-            Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1), incarnation }
+        Some(found) => {
+            Identity { generation: Generation(found.generation.0.saturating_add(1)), incarnation, ..found }
         }
+        None => Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1), incarnation },
     };
     write(&identity, disk).map_err(IdentityError::Disk)?;
     Ok(identity)
+}
+
+/// Raises the generation above `known`, durably. The epoch stays: it is this life's own.
+pub fn raise(identity: &mut Identity, known: Generation, disk: &mut dyn Disk) -> Result<(), DiskError> {
+    let raised = Identity { generation: Generation(known.0.saturating_add(1)), ..identity.clone() };
+    write(&raised, disk)?;
+    *identity = raised;
+    Ok(())
 }
 
 /// Written beside the old file, synced, and only then given its name: a crash leaves the old one or the new one whole.

@@ -3,20 +3,25 @@
 //! - [`scenario`] is what a run is about; [`world`] is the run itself, as one value; [`run`] drives it to its end.
 //! - A world is made of [`host`]s (a node, its [`disk`], its [`clock`]s), a [`network`], clients ([`workload`]),
 //!   declared [`fault`]s, and one [`queue`] of [`event`]s.
+//! - What a fault would destroy is known to the [`ghost`]; the [`budget`] says whether it may.
 //! - What clients saw is the [`history`]; what nodes hold is a [`probe`]; [`check`] judges both, and [`report`]
 //!   tells.
 
 pub mod audit;
+pub mod budget;
 pub mod check;
 pub mod clock;
 pub mod disk;
 pub mod event;
 pub mod fault;
+pub mod ghost;
 pub mod history;
 pub mod host;
+pub mod impair;
 pub mod network;
 pub mod probe;
 pub mod queue;
+pub mod rates;
 pub mod report;
 pub mod run;
 pub mod scenario;

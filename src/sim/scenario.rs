@@ -3,6 +3,7 @@
 //! Reading takes two steps: `file` is what can be typed, `meaning` is what it means. Whatever is wrong becomes a
 //! [`Problem`] that points into the file and says what is allowed there.
 
+mod faults;
 mod file;
 mod meaning;
 mod text;
@@ -19,6 +20,7 @@ use crate::sim::clock::ClockPlan;
 use crate::sim::fault::Fault;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
+use crate::sim::rates::Rate;
 use crate::sim::verdict::Verdict;
 use crate::sim::workload::ClientPlan;
 
@@ -44,6 +46,11 @@ pub struct Scenario {
     pub clocks: ClockPlan,
     pub clients: ClientPlan,
     pub faults: Vec<Fault>,
+    pub rates: Vec<Rate>,
+    /// Kinds of faults of which a swarm draws.
+    pub swarm: Vec<&'static str>,
+    /// Whether faults may destroy the last copy of an acknowledged version.
+    pub unrestricted: bool,
     /// Facts that a run must reach.
     pub expect: Vec<Fact>,
     pub regression: Option<Regression>,

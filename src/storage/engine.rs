@@ -182,7 +182,15 @@ impl Engine {
     }
 
     pub fn is_poisoned(&self) -> bool {
-        matches!(self.status, Status::Poisoned(_))
+        self.poisoned().is_some()
+    }
+
+    /// Why the engine cannot go on, if it cannot.
+    pub fn poisoned(&self) -> Option<Poisoned> {
+        match self.status {
+            Status::Poisoned(poisoned) => Some(poisoned),
+            _ => None,
+        }
     }
 
     /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;

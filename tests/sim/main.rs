@@ -2,6 +2,7 @@
 //! line.
 
 mod command;
+mod faults;
 mod problems;
 mod worlds;
 

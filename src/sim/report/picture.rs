@@ -1,5 +1,6 @@
 //! A run as a picture: time from left to right, one row for each fault, and what clients could do meanwhile.
 
+use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -7,7 +8,7 @@ use std::vec::Vec;
 use super::stats::Classes;
 use crate::base::time::{Duration, Instant};
 use crate::sim::disk::Unsynced;
-use crate::sim::fault::Action;
+use crate::sim::fault::{Action, Effect};
 use crate::sim::world::World;
 
 /// Columns of the picture.
@@ -55,24 +56,12 @@ pub fn draw(world: &World) -> String {
     let canvas = Canvas { end: world.now() };
     let scenario = world.scenario();
     let mut picture = row("", &canvas.axis(), "");
-    for (index, (fault, effect)) in scenario.faults.iter().zip(world.effects()).enumerate() {
-        let Some(began) = effect.began else { continue };
-        let seconds = |from: Instant, to: Instant| format!("{} to {}", tenths(from), tenths(to));
-        match &fault.action {
-            Action::Partition { sides, .. } => {
-                let ended = effect.ended.unwrap_or(canvas.end);
-                let note = format!("{}, {sides}, {} frames dropped", seconds(began, ended), effect.amount);
-                picture.push_str(&row("partition", &canvas.bar(began, ended), &note));
-            }
-            Action::Crash { node, lose } => {
-                let back = back_at(world, index, *node).unwrap_or(canvas.end);
-                let fate = if *lose == Unsynced::Lost { "lost" } else { "torn" };
-                let note = format!("{}, {} unsynced bytes {fate}", seconds(began, back), effect.amount);
-                picture.push_str(&row(&format!("n{} down", node + 1), &canvas.bar(began, back), &note));
-            }
-            Action::Restart { .. } => {}
+    for (index, (fault, effect)) in world.faults().iter().zip(world.effects()).enumerate() {
+        if let Some(began) = effect.began.filter(|_| !fault.drawn) {
+            picture.push_str(&of_fault(world, &canvas, index, began));
         }
     }
+    picture.push_str(&of_drawn(world, &canvas));
     let calm = Instant::ZERO + scenario.duration;
     if canvas.end > calm {
         picture.push_str(&row("calm", &canvas.bar(calm, canvas.end), "clients stopped, everything healed"));
@@ -81,11 +70,80 @@ pub fn draw(world: &World) -> String {
     picture
 }
 
+/// The row of one fault; none for a restart, which is the end of a crash.
+fn of_fault(world: &World, canvas: &Canvas, index: usize, began: Instant) -> String {
+    let (fault, effect) = (&world.faults()[index], &world.effects()[index]);
+    let span = |to: Instant| format!("{} to {}", tenths(began), tenths(to));
+    let ended = effect.ended.unwrap_or(canvas.end);
+    match &fault.action {
+        Action::Restart { .. } => String::new(),
+        Action::Partition { sides, .. } => {
+            let note = format!("{}, {sides}, {} frames dropped", span(ended), effect.amount);
+            row("partition", &canvas.bar(began, ended), &note)
+        }
+        Action::Crash { node, lose, .. } => {
+            let back = effect.ended.or_else(|| back_at(world, index, *node)).unwrap_or(canvas.end);
+            let fate = match lose {
+                Unsynced::Lost => "lost",
+                Unsynced::Torn => "torn",
+                Unsynced::Kept => "kept by the system",
+            };
+            let note = format!("{}, {} unsynced bytes {fate}", span(back), effect.amount);
+            row(&format!("n{} down", node + 1), &canvas.bar(began, back), &note)
+        }
+        action => {
+            let ended = if action.ends() { ended } else { began };
+            let what = match effect {
+                Effect { refused: true, .. } => "refused by the budget".into(),
+                Effect { effective: false, .. } => "no effect".into(),
+                Effect { amount, .. } => format!("{amount} {}", unit(action)),
+            };
+            let note = format!("{}, {}, {what}", span(ended), action.whom());
+            row(action.kind(), &canvas.bar(began, ended), note.trim_end())
+        }
+    }
+}
+
+/// What the amount of an effect counts.
+fn unit(action: &Action) -> &'static str {
+    match action {
+        Action::Partition { .. } | Action::Link { .. } => "frames",
+        Action::Crash { .. } | Action::Wipe { .. } | Action::Restore { .. } => "bytes",
+        Action::Damage { .. } => "bits",
+        Action::Clock { .. } => "steps",
+        Action::Swap { .. } => "starts refused",
+        Action::Host { .. } | Action::Disk { .. } | Action::Restart { .. } => "times met",
+    }
+}
+
+/// One row for all drawn faults of a kind.
+fn of_drawn(world: &World, canvas: &Canvas) -> String {
+    let mut kinds: BTreeMap<&str, (Vec<char>, [u64; 3])> = BTreeMap::new();
+    for (fault, effect) in world.faults().iter().zip(world.effects()).filter(|(fault, _)| fault.drawn) {
+        let Some(began) = effect.began else { continue };
+        let empty = || (std::vec!['·'; WIDTH], [0; 3]);
+        let (bar, counts) = kinds.entry(fault.action.kind()).or_insert_with(empty);
+        let ended = if fault.action.ends() { effect.ended.unwrap_or(canvas.end) } else { began };
+        if effect.effective {
+            bar[canvas.column(began)..=canvas.column(ended)].fill('█');
+        }
+        counts[0] += 1;
+        counts[1] += u64::from(effect.effective);
+        counts[2] += u64::from(effect.refused);
+    }
+    let drawn = kinds.into_iter().map(|(kind, (bar, [attempted, effective, refused]))| {
+        let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
+        let bar: String = bar.into_iter().collect();
+        row(kind, &bar, &format!("{attempted} drawn, {effective} effective{refused}"))
+    });
+    drawn.collect()
+}
+
 /// When the node that this crash stopped was started again: by a later restart, or by the calm.
 fn back_at(world: &World, crash: usize, node: usize) -> Option<Instant> {
     let scenario = world.scenario();
     let crashed = world.effects()[crash].began?;
-    let restarts = scenario.faults.iter().zip(world.effects()).filter_map(|(fault, effect)| {
+    let restarts = world.faults().iter().zip(world.effects()).filter_map(|(fault, effect)| {
         let is_it = matches!(fault.action, Action::Restart { node: restarted } if restarted == node);
         effect.began.filter(|began| is_it && effect.effective && *began >= crashed)
     });

@@ -10,6 +10,7 @@ use super::stats::{self, Classes, OfKind};
 use super::{Setting, json, picture};
 use crate::base::rng::Ppm;
 use crate::base::time::Duration;
+use crate::sim::network::Shape;
 use crate::sim::run::Ended;
 use crate::sim::verdict::Verdict;
 use crate::sim::world::World;
@@ -61,9 +62,14 @@ fn options(world: &World) -> String {
         ),
         format!("run       {}, then up to {} to recover", scenario.duration, scenario.settle),
         format!(
-            "network   {} to {} per frame, {} of them ten times as long; {} lost, {} doubled",
+            "network   {} to {} per frame{}, {} of them ten times as long; {} lost, {} doubled",
             network.latency_min,
             network.latency_max,
+            if network.shape == Shape::Uniform {
+                String::new()
+            } else {
+                format!(", {}", network.shape.name())
+            },
             percent(network.tail),
             percent(network.loss),
             percent(network.duplication)
@@ -97,6 +103,9 @@ fn options(world: &World) -> String {
             signed(host.clock.wall_offset()),
             host.clock.mono_drift()
         ));
+    }
+    for drawn in world.drawn() {
+        lines.push(format!("drawn     {:<14}{}", drawn.name, drawn.value));
     }
     lines.join("\n")
 }
@@ -140,7 +149,12 @@ fn faults(world: &World) -> String {
     let lines: Vec<String> = stats::faults(world)
         .into_iter()
         .map(|count| {
-            format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective)
+            let mut line =
+                format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective);
+            if count.refused > 0 {
+                line.push_str(&format!(", {} refused by the budget", count.refused));
+            }
+            line
         })
         .collect();
     if lines.is_empty() { "none declared".into() } else { lines.join("\n") }

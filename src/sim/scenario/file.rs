@@ -3,6 +3,7 @@
 //! Values whose meaning is checked against others carry their place in the file (`Spanned`), so that the complaint can
 //! point at them.
 
+use std::collections::BTreeMap;
 use std::string::String;
 use std::vec::Vec;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Problem;
+use super::faults::typed;
 use super::text::{As, Hash64, split_expected};
 use crate::base::rng::Ppm;
 use crate::base::time::Duration;
@@ -32,7 +34,10 @@ pub(super) struct File {
     #[serde(default)]
     pub clients: Clients,
     #[serde(default)]
-    pub fault: Vec<Fault>,
+    pub fault: Vec<typed::Fault>,
+    #[serde(default)]
+    pub rates: BTreeMap<Spanned<String>, typed::Rate>,
+    pub swarm: Option<typed::Swarm>,
     #[serde(default)]
     pub expect: Expect,
     pub regression: Option<Regression>,
@@ -60,6 +65,8 @@ pub(super) struct Run {
     pub duration: Spanned<As<Duration>>,
     pub settle: Option<As<Duration>>,
     pub events_max: Option<u64>,
+    #[serde(default)]
+    pub unrestricted: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,6 +96,18 @@ pub(super) struct Network {
     pub tail: Option<As<Ppm>>,
     pub loss: Option<As<Ppm>>,
     pub duplication: Option<As<Ppm>>,
+    pub shape: Option<Spanned<String>>,
+    pub corruption: Option<As<Ppm>>,
+    pub reordering: Option<Reordering>,
+    pub bytes_per_second: Option<Spanned<u64>>,
+}
+
+/// A share of frames that are late by up to so much.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reordering {
+    pub share: As<Ppm>,
+    pub by: As<Duration>,
 }
 
 #[derive(Default, Deserialize)]
@@ -125,51 +144,6 @@ pub(super) struct Mix {
     pub put: u32,
     pub add: u32,
     pub delete: u32,
-}
-
-/// One `[[fault]]`: a table with one key, the kind. (Tagged from outside, because places inside an internally tagged
-/// enum are lost.)
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Fault {
-    Partition(Partition),
-    Crash(Crash),
-    Restart(Restart),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Partition {
-    pub at: Spanned<As<Duration>>,
-    #[serde(rename = "for")]
-    pub lasts: Option<Spanned<As<Duration>>>,
-    pub groups: Spanned<Vec<Vec<Spanned<String>>>>,
-    #[serde(default)]
-    pub one_way: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Crash {
-    pub at: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
-    #[serde(default)]
-    pub lose: Lose,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Lose {
-    #[default]
-    Unsynced,
-    Torn,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Restart {
-    pub at: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
 }
 
 #[derive(Default, Deserialize)]
