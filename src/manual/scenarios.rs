@@ -41,8 +41,8 @@
 //!
 //! ## Faults
 //!
-//! Each `[[fault]]` is one table with one key, its kind. All have `at`; most have `for`, how long they last, and without
-//! it they last until clients stop. A fault that had no effect makes the run `vacuous`.
+//! Each `[[fault]]` is one table with one key, its kind. All have `at`; most have `for`, how long they last, and
+//! without it they last until clients stop. A fault that had no effect makes the run `vacuous`.
 //!
 //! **Network.** `from` and `to` are lists of nodes; without them, all are meant.
 //!
@@ -127,10 +127,10 @@
 //! What destroys something on a disk (`wipe`, `restore`, `rot`, `lost_write`, `misdirect`) is done only if every
 //! acknowledged version has a whole copy on another disk afterwards, and no other disk was harmed within the time of a
 //! request; otherwise it is counted as attempted and refused. `run.unrestricted = true` lifts this: then the ghost
-//! ([`crate::sim::ghost`]) predicts which versions are lost by each fault, and a loss that it predicted is a figure in
-//! the report, while one that it did not is a finding. After a node has lost its disk, or the end of its log, overlapping
-//! quorums promise nothing any more (it takes part in them with what it has), so `recency` judges only reads that ended
-//! before.
+//! ([`crate::sim::ghost`]) predicts which versions are lost by each fault, and a loss that it predicted is a figure
+//! in the report, while one that it did not is a finding. After a node has lost its disk, or the end of its log,
+//! overlapping quorums promise nothing any more (it takes part in them with what it has), so `recency` judges only
+//! reads that ended before.
 //!
 //! ## Regressions
 //!
