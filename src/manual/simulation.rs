@@ -42,14 +42,19 @@
 //!
 //! ## What is simulated, and how faithfully
 //!
-//! - **Network**: real encoded frames. Each frame has a latency of its own, and may be lost or doubled; partitions
-//!   cut directed links, also for frames already on their way.
+//! - **Network**: real encoded frames. Each frame has a latency of its own, and may be lost, doubled, late or garbled;
+//!   links have a bandwidth and may be clogged; partitions cut directed links, also for frames already on their way.
 //! - **Disk** ([`crate::sim::disk`]): appended bytes can be read at once, and survive a crash only if a sync
 //!   covered them; names likewise. A crash loses all that is unsynced (`lose = "unsynced"`), or keeps each sector
-//!   and each name by a coin (`lose = "torn"`). Syncs take time; what is appended meanwhile is not covered.
+//!   and each name by a coin (`lose = "torn"`). Syncs take time; what is appended meanwhile is not covered. Disks fail,
+//!   run full, rot, get lost and come back as they were ([`crate::manual::scenarios`] lists all faults).
 //! - **Processor**: a node does one thing at a time; a step costs some microseconds and the disk calls that it
 //!   made, and what comes meanwhile waits.
-//! - **Clocks**: wall and monotonic clock of each node are off in their own way.
+//! - **Clocks**: wall and monotonic clock of each node are off in their own way, and faults make them jump, drift or
+//!   stand still apart from each other.
+//!
+//! Each fault is counted as attempted, and as effective if it changed something: frames met it, an input waited, bytes
+//! were lost. What would destroy the last copy of something acknowledged is refused ([`crate::sim::budget`]).
 //!
 //! ## Determinism
 //!

@@ -5,15 +5,16 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::{NodeId, Slot};
+use crate::base::id::{Generation, NodeId, Slot};
 use crate::base::time::Duration;
 use crate::disk::DiskError;
 use crate::member::gossip::Gossip;
 use crate::member::view::Change;
 use crate::node::fact::Fact;
+use crate::node::identity;
 use crate::node::input::Env;
 use crate::node::message::Message;
-use crate::node::outbox::Target;
+use crate::node::outbox::{Halt, Target};
 use crate::node::step::{NO_OP, Node};
 use crate::node::timer::Timer;
 use crate::repair::exchange::{self, Action, Exchange, Response};
@@ -97,6 +98,12 @@ impl Node {
     }
 
     pub(super) fn on_gossip(&mut self, from: NodeId, gossip: &Gossip, env: &mut Env) {
+        if let Some((known, accepted)) = self.view.other_life(gossip) {
+            if accepted {
+                return self.halt(Halt::Superseded, env);
+            }
+            self.outlive(known, env);
+        }
         let changes = self.view.merge(from, gossip, env.now.mono);
         self.note_changes(&changes, env);
         self.layout_heard = self.layout_heard.max(gossip.layout);
@@ -107,6 +114,22 @@ impl Node {
         if gossip.wants_reply {
             let reply = Box::new(self.gossip(false));
             self.send(Target::Node(from), Message::Gossip(reply), env);
+        }
+    }
+
+    /// This node begins from a new disk, or from an old copy of its own: what peers know of it is its earlier life, and
+    /// they refuse whatever is not above that.
+    fn outlive(&mut self, known: Generation, env: &mut Env) {
+        if known.0 == u64::MAX {
+            return; // Nobody was ever there; somebody makes it up.
+        }
+        match identity::raise(&mut self.identity, known, env.disk) {
+            Ok(()) => {
+                self.view.reborn(self.identity.generation);
+                self.next_op = self.next_op.max((self.identity.generation.0 << 40) | 1);
+                env.out.facts.push(Fact::GenerationRaised);
+            }
+            Err(error) => self.halt(Halt::Storage(error), env),
         }
     }
 

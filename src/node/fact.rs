@@ -62,6 +62,8 @@ facts! {
     MemberDown = "member_down",
     /// A convicted member came back.
     MemberUp = "member_up",
+    /// A node with a new disk, or an old copy of its own, raised its generation above that of its earlier life.
+    GenerationRaised = "generation_raised",
     /// A message with a stale generation was refused.
     StaleGeneration = "stale_generation",
     /// Somebody knew writes of this node that it did not know itself; it goes on under a new epoch.

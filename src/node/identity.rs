@@ -9,6 +9,9 @@
 //! still does not meet an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes
 //! under it that are not known here ([`Store::merge`](super::store::Store::merge)).
 //!
+//! Peers refuse generations below the one that they know, so such a node would speak to the deaf. It hears from them of
+//! an earlier life of its own that went further than this one, and raises its generation above that ([`raise`]).
+//!
 //! The weakness: clocks gain an entry for each restart of each coordinator, until actors retire.
 
 use alloc::vec::Vec;
@@ -84,6 +87,7 @@ pub fn take(
     rng: &mut Stream,
     disk: &mut dyn Disk,
 ) -> Result<Identity, IdentityError> {
+    let minted = NodeId(rng.next());
     let identity = match read(disk)? {
         Some(found) if found.cluster != cluster => {
             return Err(IdentityError::OtherCluster { found: found.cluster });
@@ -91,14 +95,19 @@ pub fn take(
         Some(found) if node.is_some_and(|node| node != found.node) => {
             return Err(IdentityError::OtherNode { found: found.node });
         }
-        Some(found) => Identity { generation: Generation(found.generation.0 + 1), ..found },
-        None => {
-            let minted = NodeId(rng.next());
-            Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1) }
-        }
+        Some(found) => Identity { generation: Generation(found.generation.0.saturating_add(1)), ..found },
+        None => Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1) },
     };
     write(&identity, disk).map_err(IdentityError::Disk)?;
     Ok(identity)
+}
+
+/// Raises the generation above `known`, durably. The epoch stays: it is this life's own.
+pub fn raise(identity: &mut Identity, known: Generation, disk: &mut dyn Disk) -> Result<(), DiskError> {
+    let raised = Identity { generation: Generation(known.0.saturating_add(1)), ..identity.clone() };
+    write(&raised, disk)?;
+    *identity = raised;
+    Ok(())
 }
 
 /// Written beside the old file, synced, and only then given its name: a crash leaves the old one or the new one whole.

@@ -274,6 +274,11 @@ impl Node {
         while let Some(timer) = self.timers.pop_due(env.now.mono) {
             self.on_timer(timer, env);
         }
+        // A write that fails poisons the engine in the middle of a step, and no sync or job may ever come to tell: the
+        // node would go on, refuse every write, and never be started again.
+        if let Some(poisoned) = self.store.engine.poisoned().filter(|_| !self.halted) {
+            return self.halt(Halt::Storage(poisoned.why), env);
+        }
         self.settle(env);
         // An append that failed tells nobody but the write that it was for.
         if let Some(poisoned) = self.store.engine.poisoned() {

@@ -6,6 +6,8 @@
 //! cloned, the clones lose what is not synced, stores are opened on them, and each is asked what it still knows. The
 //! world itself does not notice.
 //!
+//! A disk that a fault has damaged is no witness: what it does not know, it may have known.
+//!
 //! The weakness: only copies of replicas are counted, so hints (which count at `any`) are not audited.
 
 use std::collections::BTreeMap;
@@ -17,7 +19,9 @@ use crate::base::bytes::Bytes;
 use crate::base::time::{Duration, Instant};
 use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
+use crate::node::store::Store;
 use crate::sim::check::{Check, Findings};
+use crate::sim::disk::SimDisk;
 use crate::sim::host::Host;
 
 /// How often an audit takes place, in virtual time.
@@ -81,14 +85,19 @@ impl Audit {
         self.audits += 1;
         let promises = std::mem::take(&mut self.promises);
         self.audited += promises.len() as u64;
-        let mut survivors: Vec<_> = hosts.iter().filter_map(Host::after_power_loss).collect();
-        let mut known: BTreeMap<&Bytes, Vec<Siblings>> = BTreeMap::new();
+        let look = |host: &Host| (host.harmed, host.after_power_loss());
+        let mut survivors: Vec<_> = hosts.iter().map(look).collect();
+        let mut known: BTreeMap<&Bytes, Vec<(bool, Siblings)>> = BTreeMap::new();
         for promise in &promises {
             let copies = known.entry(&promise.key).or_insert_with(|| {
-                let peeked = survivors.iter_mut().map(|(store, disk)| store.load(&promise.key, disk));
-                peeked.filter_map(Result::ok).collect()
+                let peeked = survivors.iter_mut().map(|(harmed, survivor)| {
+                    let peek = |(store, disk): &mut (Store, SimDisk)| store.load(&promise.key, disk).ok();
+                    (*harmed, survivor.as_mut().and_then(peek).unwrap_or_default())
+                });
+                peeked.collect()
             });
-            let disks = copies.iter().filter(|copy| copy.clock().covers(promise.dot)).count();
+            let counts = |(harmed, copy): &&(bool, Siblings)| *harmed || copy.clock().covers(promise.dot);
+            let disks = copies.iter().filter(counts).count();
             if disks < usize::from(promise.disks) {
                 self.findings.add(|| promise.broken(now, disks));
             }

@@ -22,12 +22,14 @@ pub mod storage;
 #[cfg(test)]
 pub(crate) mod sample;
 
+use std::borrow::Cow;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use crate::base::id::ClusterId;
 use crate::node::config::Config;
+use crate::sim::ghost::Ghost;
 use crate::sim::history::Operation;
 use crate::sim::probe::Probe;
 use crate::sim::scenario::Scenario;
@@ -91,9 +93,14 @@ pub fn safety(
     history: &[Operation],
     probe: &Probe,
     violations: &[String],
+    ghost: &Ghost,
 ) -> Vec<Check> {
-    let mut checks = of_world(scenario, history, probe, violations);
-    checks.extend(of_history(scenario.nodes[0].cluster, history, scenario.overlaps()));
+    let mut checks = of_world(scenario, history, probe, violations, ghost);
+    let cluster = scenario.nodes[0].cluster;
+    checks.extend(of_history(cluster, history, false));
+    if scenario.overlaps() {
+        checks.push(recency::check(cluster, &before_forgetting(history, ghost)));
+    }
     checks
 }
 
@@ -103,16 +110,26 @@ pub fn of_world(
     history: &[Operation],
     probe: &Probe,
     violations: &[String],
+    ghost: &Ghost,
 ) -> Vec<Check> {
     let cluster = scenario.nodes[0].cluster;
     let mut nodes = Findings::default();
     violations.iter().for_each(|violation| nodes.add(|| violation.clone()));
     std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
-        durable::check(cluster, history, probe),
-        replaced::check(cluster, history, probe),
+        durable::check(cluster, history, probe, ghost),
+        replaced::check(cluster, &before_forgetting(history, ghost), probe),
         provenance::held(history, probe),
     ]
+}
+
+/// The history without the reads that ended after some node had forgotten what it had promised to know, because a
+/// fault took its disk: the node that a read and a write quorum have in common may have been that one.
+fn before_forgetting<'a>(history: &'a [Operation], ghost: &Ghost) -> Cow<'a, [Operation]> {
+    let Some(since) = ghost.forgets_since() else { return Cow::Borrowed(history) };
+    let counts =
+        |operation: &&Operation| operation.is_write() || operation.end.is_some_and(|end| end < since);
+    Cow::Owned(history.iter().filter(counts).cloned().collect())
 }
 
 /// What a cluster must reach in the end, if it is left in peace.

@@ -94,7 +94,8 @@ impl Heals {
         if !recovered {
             return Err(Unhealed { verdict: Verdict::Liveness, reasons: healed(stuck::explain(&clone)) });
         }
-        let checks = check::of_world(clone.scenario(), clone.history(), &probe(&clone), clone.violations());
+        let (found, ghost) = (probe(&clone), clone.ghost());
+        let checks = check::of_world(clone.scenario(), clone.history(), &found, clone.violations(), ghost);
         let broken = check::failed(&checks);
         if broken.is_empty() {
             Ok(())
@@ -189,7 +190,8 @@ mod tests {
         world.grow_calm();
         let mut well = world.clone();
         assert!(recover(&mut well, world.now() + Duration::from_secs(30)), "{:?}", stuck::explain(&well));
-        world.network.cut(0, &links_between(&[std::vec![4]], 5, false));
+        let links = links_between(&[std::vec![4]], 5, false, false);
+        world.network.cut(0, &links, world.now(), None);
         let end = world.now() + Duration::from_secs(30);
         assert!(!recover(&mut world, end));
         let reasons = stuck::explain(&world);

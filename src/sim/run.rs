@@ -105,7 +105,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
         return (verdict, if broken.is_empty() { std::vec![reason] } else { broken }, checks);
     }
     let probe = probe(world);
-    let mut checks = check::safety(scenario, world.history(), &probe, world.violations());
+    let mut checks = check::safety(scenario, world.history(), &probe, world.violations(), world.ghost());
     checks.push(world.audit().check());
     checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
     checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
@@ -132,9 +132,16 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
 fn vacuous(world: &World) -> Vec<String> {
     let scenario = world.scenario();
     let mut reasons = Vec::new();
-    for (fault, effect) in scenario.faults.iter().zip(world.effects()) {
+    for (fault, effect) in world.faults().iter().zip(world.effects()).filter(|(fault, _)| !fault.drawn) {
         if !effect.effective {
-            reasons.push(format!("the {} at {} had no effect", fault.action.kind(), fault.at));
+            let why = if effect.refused { "was refused by the budget" } else { "had no effect" };
+            reasons.push(format!("the {} at {} {why}", fault.action.kind(), fault.at));
+        }
+    }
+    for rate in &scenario.rates {
+        let mut drawn = world.faults().iter().zip(world.effects()).filter(|(fault, _)| fault.drawn);
+        if !drawn.any(|(fault, effect)| fault.action.kind() == rate.kind && effect.effective) {
+            reasons.push(format!("no {} of the rate had an effect", rate.kind));
         }
     }
     let counts = world.network().counts();

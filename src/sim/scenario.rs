@@ -5,6 +5,7 @@
 
 mod clients;
 mod expect;
+mod faults;
 mod file;
 mod meaning;
 mod place;
@@ -24,6 +25,7 @@ use crate::sim::fault::Fault;
 use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
+use crate::sim::rates::Rate;
 use crate::sim::verdict::Verdict;
 use crate::sim::workload::plan::ClientPlan;
 
@@ -54,6 +56,11 @@ pub struct Scenario {
     /// Groups of clients.
     pub clients: Vec<ClientPlan>,
     pub faults: Vec<Fault>,
+    pub rates: Vec<Rate>,
+    /// Kinds of faults of which a swarm draws.
+    pub swarm: Vec<&'static str>,
+    /// Whether faults may destroy the last copy of an acknowledged version.
+    pub unrestricted: bool,
     pub expect: Expect,
     pub regression: Option<Regression>,
 }

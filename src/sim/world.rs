@@ -3,9 +3,12 @@
 //! A world is plain data. It can be cloned between any two events, also with a job half done and a partition on, and
 //! the clone goes on to the same end. Nothing in it reads a clock or draws from anything but the seed.
 
+mod faults;
+
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
+use std::collections::BTreeMap;
 use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -22,22 +25,22 @@ use crate::node::request::Outcome;
 use crate::node::step::Node;
 use crate::node::wire;
 use crate::sim::audit::{Audit, Promise};
+use crate::sim::disk::SimDisk;
 use crate::sim::event::Event;
-use crate::sim::fault::{Action, Effect};
+use crate::sim::fault::{Action, Effect, Fault, Moment};
+use crate::sim::ghost::Ghost;
 use crate::sim::history::{End, Operation};
 use crate::sim::host::{Host, Then};
 use crate::sim::network::{Fate, Network};
 use crate::sim::queue::Queue;
+use crate::sim::rates::{self, Drawn};
 use crate::sim::scenario::Scenario;
 use crate::sim::trace::Trace;
 use crate::sim::workload::Client;
+use crate::storage::JobId;
 
 /// Hosts are switched on within this time.
 const START_WITHIN: Duration = Duration::from_millis(10);
-/// A crash waits so long for the end of a sync, to fall just before it: a crash that finds nothing unsynced proves
-/// little.
-const CRASH_WITHIN: Duration = Duration::from_secs(1);
-
 /// An event as it is named to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -50,6 +53,7 @@ pub struct Step {
 #[derive(Clone, Debug, Hash)]
 pub struct World {
     scenario: Arc<Scenario>,
+    seed: u64,
     now: Instant,
     events: u64,
     queue: Queue<Event>,
@@ -58,7 +62,18 @@ pub struct World {
     pub(super) clients: Vec<Client>,
     /// Shared between copies of a world until one of them adds to it: most copies are only looked at.
     pub(super) history: Arc<Vec<Operation>>,
+    /// Those of the scenario, and after them those that its rates drew.
+    faults: Arc<[Fault]>,
+    drawn: Arc<[Drawn]>,
+    /// By fault.
     effects: Vec<Effect>,
+    ghost: Ghost,
+    /// Disks to be restored, by fault.
+    copies: BTreeMap<usize, SimDisk>,
+    /// Hosts that have each other's disks, and the fault that did it.
+    swapped: Vec<(usize, usize, usize)>,
+    /// A fault of a host has begun, so hosts are asked what they met.
+    troubled: bool,
     /// By [`Fact`].
     facts: Vec<u64>,
     /// What no declared fault explains.
@@ -102,6 +117,7 @@ impl World {
             Host::new(Clone::clone(config), scenario.disk, &scenario.clocks, seed, number as u64 + 1)
         };
         let hosts = scenario.nodes.iter().enumerate().map(host).collect();
+        let rates::Plan { faults, drawn } = rates::plan(&scenario, seed);
         let network = Network::new(scenario.network, nodes, seed);
         let mut clients = Vec::new();
         for (group, plan) in scenario.clients.iter().enumerate() {
@@ -118,7 +134,10 @@ impl World {
             let at = client.next_at(&scenario.clients[client.group], Instant::ZERO);
             queue.schedule(at, Event::Issue { client: number as u32 });
         }
-        for (index, fault) in scenario.faults.iter().enumerate() {
+        for (index, fault) in faults.iter().enumerate() {
+            if let Action::Restore { age, .. } = fault.action {
+                queue.schedule(Instant(fault.at.0.saturating_sub(age.0)), Event::Copy { index });
+            }
             queue.schedule(fault.at, Event::Fault { index });
         }
         queue.schedule(Instant::ZERO + scenario.duration, Event::Calm);
@@ -130,7 +149,14 @@ impl World {
             network,
             clients,
             history: Arc::default(),
-            effects: vec![Effect::default(); scenario.faults.len()],
+            effects: vec![Effect::default(); faults.len()],
+            faults: faults.into(),
+            drawn: drawn.into(),
+            ghost: Ghost::default(),
+            copies: BTreeMap::new(),
+            swapped: Vec::new(),
+            troubled: false,
+            seed,
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
             audit: Audit::default(),
@@ -149,10 +175,18 @@ impl World {
         self.events += 1;
         event.trace(at, &mut self.trace);
         let (kind, whom) = event.label();
-        if self.audit.is_due(at) || matches!(event, Event::Fault { .. } | Event::Calm) {
+        let changes_disks = match event {
+            Event::Fault { index } => self.faults[index].action.changes_disks(),
+            Event::Calm => true,
+            _ => false,
+        };
+        if changes_disks || self.audit.is_due(at) {
             self.audit.audit(&self.hosts, at);
         }
         self.happen(event);
+        if self.troubled {
+            self.credit_hosts();
+        }
         Some(Step { at, kind, whom })
     }
 
@@ -187,7 +221,21 @@ impl World {
         &self.history
     }
 
-    /// What each declared fault did, in the order of the scenario.
+    /// The faults of the scenario, and after them those that were drawn from the seed.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// What was drawn from the seed besides: the rates of a swarm.
+    pub fn drawn(&self) -> &[Drawn] {
+        &self.drawn
+    }
+
+    pub fn ghost(&self) -> &Ghost {
+        &self.ghost
+    }
+
+    /// What each fault did, in the order of [`World::faults`].
     pub fn effects(&self) -> &[Effect] {
         &self.effects
     }
@@ -223,8 +271,8 @@ impl World {
         // By name, so that a new field is not forgotten.
         #[rustfmt::skip]
         let World {
-            scenario, now, events, queue, hosts, network, clients, history, effects, facts, violations, audit, trace,
-            calm, scratch: _,
+            scenario, seed, now, events, queue, hosts, network, clients, history, faults, drawn, effects, ghost,
+            copies, swapped, troubled, facts, violations, audit, trace, calm, scratch: _,
         } = self;
         let mut parts: Vec<(String, &dyn Part)> = Vec::new();
         parts
@@ -232,11 +280,15 @@ impl World {
         parts.extend(
             clients.iter().enumerate().map(|(n, client)| (format!("client {n}"), client as &dyn Part)),
         );
-        let named: [(&str, &dyn Part); 12] = [
+        let named: [(&str, &dyn Part); 19] = [
             ("network", network),
             ("history", history),
             ("facts", facts),
             ("effects", effects),
+            ("ghost", ghost),
+            ("copies", copies),
+            ("swapped", swapped),
+            ("troubled", troubled),
             ("violations", violations),
             ("audit", audit),
             ("queue", queue),
@@ -244,6 +296,9 @@ impl World {
             ("events", events),
             ("calm", calm),
             ("trace", trace),
+            ("faults", faults),
+            ("drawn", drawn),
+            ("seed", seed),
             ("scenario", scenario),
         ];
         parts.extend(named.map(|(name, part)| (name.into(), part)));
@@ -272,19 +327,20 @@ impl World {
                 self.start(node as usize);
             }
             Event::Deliver { from, to, frame, .. } => self.deliver(from as usize, to as usize, &frame),
+            Event::Garbled { from, to, frame, .. } => self.refuse(from as usize, to as usize, &frame),
             Event::Ready { node, boot } if current(self, node, boot) => self.ready(node as usize),
             Event::Wake { node, boot } if current(self, node, boot) => self.wake(node as usize),
             Event::Synced { node, boot, sync } if current(self, node, boot) => {
                 self.synced(node as usize, sync);
             }
-            Event::Slice { node, boot, job } if current(self, node, boot) => {
-                if self.hosts[node as usize].is_up() {
-                    let then = self.hosts[node as usize].slice(job);
-                    self.go_on(node as usize, self.now, then);
-                }
-            }
+            Event::Slice { node, boot, job } if current(self, node, boot) => self.slice(node as usize, job),
+            Event::Supervise { node, boot } if current(self, node, boot) => self.supervise(node as usize),
             // Of an earlier boot: it died with its node.
-            Event::Ready { .. } | Event::Wake { .. } | Event::Synced { .. } | Event::Slice { .. } => {}
+            Event::Ready { .. }
+            | Event::Wake { .. }
+            | Event::Synced { .. }
+            | Event::Slice { .. }
+            | Event::Supervise { .. } => {}
             Event::Issue { client } => self.issue(client),
             Event::Request { client, ordinal } => self.request(client, ordinal),
             Event::Answer { client, ordinal, outcome } => {
@@ -293,15 +349,26 @@ impl World {
             }
             Event::Impatience { client } => self.impatience(client),
             // A copy that was healed before its time has faults still to come: they do not.
-            Event::Fault { .. } | Event::Strike { .. } | Event::Heal { .. } | Event::Calm if self.calm => {}
-            Event::Fault { index } => self.fault(index),
+            Event::Fault { .. }
+            | Event::Strike { .. }
+            | Event::Copy { .. }
+            | Event::Heal { .. }
+            | Event::Calm
+                if self.calm => {}
+            Event::Fault { index } => {
+                let network =
+                    matches!(self.faults[index].action, Action::Partition { .. } | Action::Link { .. });
+                self.troubled |= !network;
+                self.fault(index);
+            }
             Event::Strike { index } => {
-                if let Action::Crash { node, .. } = self.scenario.faults[index].action
-                    && self.hosts[node].doomed == Some(index)
+                if let Action::Crash { node, .. } = self.faults[index].action
+                    && self.hosts[node].doomed.is_some_and(|doom| doom.fault == index)
                 {
                     self.strike(node);
                 }
             }
+            Event::Copy { index } => self.copy(index),
             Event::Heal { index } => self.heal(index),
             Event::Calm => self.grow_calm(),
         }
@@ -316,7 +383,7 @@ impl World {
         let opened = self.hosts[node].open(self.now, &mut out);
         self.scratch.outbox = out;
         if let Err(error) = &opened {
-            self.violations.push(format!("n{} did not start at {}: {error}", node + 1, self.now));
+            self.refused_to_start(node, error);
         }
         self.absorb(node);
         opened.is_ok()
@@ -331,16 +398,36 @@ impl World {
         if !host.is_busy(self.now) {
             return self.feed(node, input);
         }
+        let foreign = matches!(input, Input::Peer { .. } | Input::Client { .. });
+        if foreign && host.impairments.overflows(host.inbox.len()) {
+            return self.turn_away(&input);
+        }
         host.inbox.push_back(input);
-        if host.inbox.len() == 1 {
+        if !host.turn && !host.impairments.is_paused() {
+            host.turn = true;
             let (at, boot) = (host.busy_until, host.boot);
             self.queue.schedule(at, Event::Ready { node: node as u32, boot });
         }
     }
 
+    /// There is no room for an input. A client is refused; a peer hears nothing.
+    fn turn_away(&mut self, input: &Input) {
+        if let Input::Client { tag, .. } = input {
+            let (client, ordinal) = ((tag.0 >> 32) as u32, tag.0 as u32);
+            let at = self.now + self.clients[client as usize].latency();
+            self.queue.schedule(at, Event::Answer { client, ordinal, outcome: None });
+        }
+    }
+
     fn ready(&mut self, node: usize) {
-        let Some(input) = self.hosts[node].inbox.pop_front() else { return };
-        let more = !self.hosts[node].inbox.is_empty();
+        let host = &mut self.hosts[node];
+        host.turn = false;
+        if host.impairments.is_paused() {
+            return;
+        }
+        let Some(input) = host.inbox.pop_front() else { return };
+        let more = !host.inbox.is_empty();
+        host.turn = more;
         self.feed(node, input);
         // The node may have halted meanwhile, and forgotten its inbox.
         let host = &self.hosts[node];
@@ -350,7 +437,13 @@ impl World {
     }
 
     fn feed(&mut self, node: usize, input: Input) {
+        if self.dies(node, Moment::Event) {
+            return self.strike(node);
+        }
         self.hosts[node].step(input, self.now, &mut self.scratch.outbox);
+        if self.hosts[node].is_struck() {
+            return self.strike_within(node);
+        }
         self.absorb(node);
         self.inspect(node);
     }
@@ -366,6 +459,23 @@ impl World {
             ));
             self.hosts[node].stop();
         }
+    }
+
+    fn slice(&mut self, node: usize, job: JobId) {
+        if !self.hosts[node].is_up() {
+            return;
+        }
+        if self.hosts[node].impairments.pauses() {
+            return self.hosts[node].impairments.slices.push(job);
+        }
+        if self.dies(node, Moment::Job) {
+            return self.strike(node);
+        }
+        let then = self.hosts[node].slice(job);
+        if self.hosts[node].is_struck() {
+            return self.strike(node);
+        }
+        self.go_on(node, self.now, then);
     }
 
     fn wake(&mut self, node: usize) {
@@ -387,6 +497,9 @@ impl World {
     /// Schedules an event for the node's next deadline, unless there is one that comes early enough.
     fn arm(&mut self, node: usize) {
         let host = &mut self.hosts[node];
+        if host.impairments.is_paused() {
+            return;
+        }
         let Some(at) = host.next_wake() else { return };
         let at = at.max(host.busy_until).max(self.now);
         if host.wake_at.is_none_or(|scheduled| at < scheduled) {
@@ -406,6 +519,9 @@ impl World {
         }
         for request in out.syncs.drain(..) {
             let then = self.hosts[node].sync(request);
+            if self.hosts[node].is_struck() {
+                return self.strike(node);
+            }
             self.go_on(node, done, then);
         }
         for (id, job) in out.jobs.drain(..) {
@@ -421,8 +537,7 @@ impl World {
         }
         out.addresses.clear();
         if let Some(halt) = out.halt.take() {
-            self.violations.push(format!("n{} halted at {}: {halt:?}", node + 1, self.now));
-            self.hosts[node].stop();
+            self.halted(node, halt);
         }
         self.scratch.outbox = out;
         self.arm(node);
@@ -430,7 +545,10 @@ impl World {
 
     fn synced(&mut self, node: usize, sync: u64) {
         let host = &mut self.hosts[node];
-        if host.doomed.is_some() && host.unsynced() > 0 {
+        if host.is_up() && host.impairments.stalls() {
+            return host.impairments.syncs.push(sync);
+        }
+        if host.doomed.is_some_and(|doom| doom.moment == Moment::Sync) && host.unsynced() > 0 {
             // The last moment before the disk would have it: whatever was promised too early is broken now.
             self.strike(node);
         } else if host.is_up() {
@@ -445,7 +563,11 @@ impl World {
         let open = self.clients[client as usize].open.as_ref().filter(|open| open.ordinal == ordinal);
         if let Some(open) = open {
             let key = self.history[open.index].key.clone();
-            self.audit.promise(Promise { key, dot: *dot, disks: *durable });
+            // What was on its way when a disk was harmed may have counted on it.
+            let timeout = self.scenario.nodes[0].request_timeout;
+            let harmed = self.ghost.harmed_within(self.now, timeout).count();
+            let disks = durable.saturating_sub(u8::try_from(harmed).unwrap_or(u8::MAX));
+            self.audit.promise(Promise { key, dot: *dot, disks });
         }
     }
 
@@ -479,19 +601,24 @@ impl World {
             };
             self.scratch.frame.clear();
             let sum = wire::encode(self.cluster(), sender, &send.message, &mut self.scratch.frame);
-            let Fate::Arrives { after, again } = self.network.send(from, to) else { continue };
+            let fate = self.network.send(from, to, self.now, self.scratch.frame.len());
+            let Fate::Arrives { after, again, garbled } = fate else { continue };
             let frame: Arc<[u8]> = self.scratch.frame.as_slice().into();
             let (from, to) = (from as u32, to as u32);
             if let Some(again) = again {
                 self.queue.schedule(at + again, Event::Deliver { from, to, sum, frame: frame.clone() });
             }
-            self.queue.schedule(at + after, Event::Deliver { from, to, sum, frame });
+            let event = match garbled {
+                None => Event::Deliver { from, to, sum, frame },
+                Some(draw) => Event::Garbled { from, to, sum: sum ^ draw, frame: garble(&frame, draw) },
+            };
+            self.queue.schedule(at + after, event);
         }
         self.credit();
     }
 
     fn deliver(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.network.is_cut(from, to) {
+        if self.network.is_cut(from, to, self.now) {
             return self.credit();
         }
         if !self.hosts[to].is_up() {
@@ -502,6 +629,17 @@ impl World {
             Err(error) => {
                 self.violations.push(format!("n{} could not read a frame of n{}: {error}", to + 1, from + 1));
             }
+        }
+    }
+
+    /// A frame with wrong bits arrives, and must not be taken for one.
+    fn refuse(&mut self, from: usize, to: usize, frame: &[u8]) {
+        if self.network.is_cut(from, to, self.now) {
+            return self.credit();
+        }
+        if wire::decode(self.cluster(), frame).is_ok() {
+            let found = format!("n{} took a frame of n{} that has wrong bits", to + 1, from + 1);
+            self.violations.push(found);
         }
     }
 
@@ -594,59 +732,14 @@ impl World {
     }
 }
 
-/// Faults.
-impl World {
-    fn fault(&mut self, index: usize) {
-        let scenario = self.scenario.clone();
-        self.effects[index].began = Some(self.now);
-        match &scenario.faults[index].action {
-            Action::Partition { lasts, links, .. } => {
-                self.network.cut(index, links);
-                if let Some(lasts) = *lasts {
-                    self.queue.schedule(self.now + lasts, Event::Heal { index });
-                }
-            }
-            Action::Crash { node, .. } if !self.hosts[*node].is_up() => {}
-            Action::Crash { node, .. } => {
-                self.hosts[*node].doomed = Some(index);
-                self.queue.schedule(self.now + CRASH_WITHIN, Event::Strike { index });
-            }
-            Action::Restart { node } => {
-                self.strike(*node);
-                self.effects[index].effective = !self.hosts[*node].is_up() && self.start(*node);
-            }
-        }
+/// The frame with one to three bits inverted.
+fn garble(frame: &[u8], draw: u64) -> Arc<[u8]> {
+    let mut frame = frame.to_vec();
+    let bits = frame.len() as u64 * 8;
+    for nth in 0..=draw % 3 {
+        // Different places, so that none is inverted back.
+        let bit = (draw / 3 + nth * (bits / 3)) % bits;
+        frame[(bit / 8) as usize] ^= 1 << (bit % 8);
     }
-
-    /// A doomed node dies.
-    fn strike(&mut self, node: usize) {
-        let Some(index) = self.hosts[node].doomed.take() else { return };
-        let Action::Crash { lose, .. } = self.scenario.faults[index].action else { return };
-        let amount = self.hosts[node].unsynced();
-        self.effects[index] = Effect { began: Some(self.now), ended: None, effective: true, amount };
-        self.hosts[node].crash(lose);
-    }
-
-    fn heal(&mut self, index: usize) {
-        self.network.heal(index);
-        self.effects[index].ended = Some(self.now);
-    }
-
-    /// The end of the faults: what follows is only waiting until the cluster has recovered.
-    pub(super) fn grow_calm(&mut self) {
-        self.calm = true;
-        self.network.calm();
-        self.clients.iter_mut().for_each(Client::stop);
-        for (fault, effect) in self.scenario.faults.iter().zip(&mut self.effects) {
-            if matches!(fault.action, Action::Partition { .. }) && effect.began.is_some() {
-                effect.ended = effect.ended.or(Some(self.now));
-            }
-        }
-        for node in 0..self.hosts.len() {
-            self.strike(node);
-            if !self.hosts[node].is_up() {
-                self.start(node);
-            }
-        }
-    }
+    frame.into()
 }

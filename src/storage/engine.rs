@@ -216,7 +216,7 @@ impl Engine {
     }
 
     pub fn is_poisoned(&self) -> bool {
-        matches!(self.status, Status::Poisoned(_))
+        self.poisoned().is_some()
     }
 
     /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;

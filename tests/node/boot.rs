@@ -43,6 +43,32 @@ fn a_node_that_lost_its_disk_reuses_no_dot() {
     assert_eq!(table.get(2, "key").0, ["value"], "what the others have is still there");
 }
 
+/// Peers refuse generations below the one that they know. A new disk has none, and an old copy one that was raised
+/// before: either node learns from its peers how far its earlier life had come.
+#[test]
+fn a_node_with_a_new_disk_or_an_old_copy_is_heard_again_and_reuses_no_dot() {
+    for copy in [false, true] {
+        let mut table = Table::new(3);
+        table.crash(1);
+        table.boot(config(1, 3)).expect("a second life");
+        let old = table.disks[&1].clone();
+        table.crash(1);
+        table.boot(config(1, 3)).expect("a third life");
+        table.advance(Duration::from_secs(5));
+        let Some(Outcome::Written { dot: before, .. }) = table.put(1, "key", "value") else { panic!() };
+        table.crash(1);
+        table.disks.insert(1, if copy { old } else { kvsim::sim::disk::SimDisk::new() });
+        table.boot(config(1, 3)).expect("it opens");
+        table.advance(Duration::from_secs(12));
+        assert!(table.count(Fact::GenerationRaised) > 0, "copy: {copy}");
+        assert!(table.nodes[&1].status().generation > Generation(3));
+        let up = |of: u64| table.nodes[&of].status().members.iter().all(|member| member.up);
+        assert!(up(1) && up(2) && up(3), "copy: {copy}");
+        let Some(Outcome::Written { dot: after, .. }) = table.put(1, "other", "value") else { panic!() };
+        assert_ne!(before.actor, after.actor, "copy: {copy}");
+    }
+}
+
 #[test]
 fn a_folder_of_another_cluster_or_node_is_refused_and_not_touched() {
     let mut table = Table::new(3);

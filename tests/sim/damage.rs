@@ -53,7 +53,8 @@ fn a_node_whose_tables_rot_is_made_whole_by_its_replicas_under_load() {
             assert_eq!(node.status().damaged_tables, 0, "seed {seed}");
         }
         let probe = probe(&world);
-        let mut checks = check::safety(world.scenario(), world.history(), &probe, world.violations());
+        let mut checks =
+            check::safety(world.scenario(), world.history(), &probe, world.violations(), world.ghost());
         checks.extend(check::liveness(world.scenario(), &probe));
         let broken: Vec<_> = checks.iter().filter(|check| !check.ok).collect();
         assert!(broken.is_empty(), "seed {seed}: {broken:?}");

@@ -3,6 +3,7 @@
 
 mod command;
 mod damage;
+mod faults;
 mod problems;
 mod regressions;
 mod scenarios;

@@ -53,7 +53,7 @@ impl Record {
         let world = &ended.world;
         let Classes { ok, rejected, unknown } = Classes::of(world.history());
         let faults = stats::faults(world).into_iter().map(|count| {
-            let stats::FaultCount { kind, attempted, effective } = count;
+            let stats::FaultCount { kind, attempted, effective, .. } = count;
             (String::from(kind), Fault { attempted, effective })
         });
         let failed = ended.checks.iter().filter(|check| !check.ok);

@@ -359,6 +359,7 @@ mod tests {
     fn a_drawing_is_well_formed_and_escapes_what_it_is_told() {
         let slices = [slice(0, 10), slice(1, 0), slice(2, 5)];
         let span = Span {
+            drawn: false,
             kind: "partition",
             label: "n1 > n2".into(),
             from: Instant(500_000_000),

@@ -29,6 +29,7 @@ struct Object<'a> {
     latency_ns: BTreeMap<&'static str, Percentiles>,
     staleness: Option<Staleness>,
     faults: Vec<Fault>,
+    drawn: Vec<Drawn<'a>>,
     facts: BTreeMap<&'static str, u64>,
     checks: Vec<Check<'a>>,
     replay: &'a str,
@@ -57,6 +58,14 @@ struct Fault {
     kind: &'static str,
     attempted: u64,
     effective: u64,
+    refused: u64,
+}
+
+/// Something that the seed decided.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    name: &'a str,
+    value: &'a str,
 }
 
 #[derive(Serialize)]
@@ -99,8 +108,14 @@ pub fn render(ended: &Ended, setting: &Setting) -> String {
         }),
         faults: stats::faults(world)
             .into_iter()
-            .map(|stats::FaultCount { kind, attempted, effective }| Fault { kind, attempted, effective })
+            .map(|stats::FaultCount { kind, attempted, effective, refused }| Fault {
+                kind,
+                attempted,
+                effective,
+                refused,
+            })
             .collect(),
+        drawn: world.drawn().iter().map(|drawn| Drawn { name: &drawn.name, value: &drawn.value }).collect(),
         facts: world.facts().filter(|fact| fact.1 > 0).map(|(fact, count)| (fact.name(), count)).collect(),
         checks: ended
             .checks

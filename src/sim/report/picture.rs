@@ -1,5 +1,6 @@
 //! A run as a picture: time from left to right, one row for each fault, and what clients could do meanwhile.
 
+use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -53,11 +54,35 @@ fn row(label: &str, drawing: &str, note: &str) -> String {
 pub fn draw(world: &World) -> String {
     let canvas = Canvas { end: world.now() };
     let mut picture = row("", &canvas.axis(), "");
-    for span in timeline::spans(world) {
+    for span in timeline::spans(world).iter().filter(|span| !span.drawn) {
         picture.push_str(&row(&span.label, &canvas.bar(span.from, span.to), &span.note));
     }
+    picture.push_str(&of_drawn(world, &canvas));
     picture.push_str(&clients(world, &canvas));
     picture
+}
+
+/// One row for all drawn faults of a kind.
+fn of_drawn(world: &World, canvas: &Canvas) -> String {
+    let mut kinds: BTreeMap<&str, (Vec<char>, [u64; 3])> = BTreeMap::new();
+    for (fault, effect) in world.faults().iter().zip(world.effects()).filter(|(fault, _)| fault.drawn) {
+        let Some(began) = effect.began else { continue };
+        let empty = || (std::vec!['·'; WIDTH], [0; 3]);
+        let (bar, counts) = kinds.entry(fault.action.kind()).or_insert_with(empty);
+        let ended = if fault.action.ends() { effect.ended.unwrap_or(canvas.end) } else { began };
+        if effect.effective {
+            bar[canvas.column(began)..=canvas.column(ended)].fill('█');
+        }
+        counts[0] += 1;
+        counts[1] += u64::from(effect.effective);
+        counts[2] += u64::from(effect.refused);
+    }
+    let drawn = kinds.into_iter().map(|(kind, (bar, [attempted, effective, refused]))| {
+        let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
+        let bar: String = bar.into_iter().collect();
+        row(kind, &bar, &format!("{attempted} drawn, {effective} effective{refused}"))
+    });
+    drawn.collect()
 }
 
 /// How much clients did, and how much of it succeeded, by the start of the operation.

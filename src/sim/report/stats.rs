@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use crate::base::time::Instant;
 use crate::sim::check::staleness;
-use crate::sim::fault::Action;
+use crate::sim::fault::{Action, Fault};
 use crate::sim::history::{Class, End, Kind, Operation};
 use crate::sim::percentiles::Percentiles;
 use crate::sim::world::World;
@@ -118,8 +118,9 @@ pub fn failures(world: &World) -> Vec<(String, u64)> {
 
 /// When the first partition began and ended.
 pub fn partition(world: &World) -> Option<(Instant, Instant)> {
-    let effects = world.scenario().faults.iter().zip(world.effects());
-    let mut partitions = effects.filter(|(fault, _)| matches!(fault.action, Action::Partition { .. }));
+    let effects = world.faults().iter().zip(world.effects());
+    let is_it = |fault: &Fault| !fault.drawn && matches!(fault.action, Action::Partition { .. });
+    let mut partitions = effects.filter(|(fault, _)| is_it(fault));
     partitions.find_map(|(_, effect)| Some((effect.began?, effect.ended?)))
 }
 
@@ -129,20 +130,23 @@ pub struct FaultCount {
     pub kind: &'static str,
     pub attempted: u64,
     pub effective: u64,
+    /// Not done, to spare the last copy of something.
+    pub refused: u64,
 }
 
-/// By kind, and only kinds that the scenario declares.
+/// By kind, and only kinds that the scenario declares or the seed drew.
 pub fn faults(world: &World) -> Vec<FaultCount> {
     let scenario = world.scenario();
     let mut counts: Vec<FaultCount> = Vec::new();
-    for (fault, effect) in scenario.faults.iter().zip(world.effects()) {
+    for (fault, effect) in world.faults().iter().zip(world.effects()) {
         let kind = fault.action.kind();
         let at = counts.iter().position(|count| count.kind == kind).unwrap_or_else(|| {
-            counts.push(FaultCount { kind, attempted: 0, effective: 0 });
+            counts.push(FaultCount { kind, attempted: 0, effective: 0, refused: 0 });
             counts.len() - 1
         });
         counts[at].attempted += u64::from(effect.began.is_some());
         counts[at].effective += u64::from(effect.effective);
+        counts[at].refused += u64::from(effect.refused);
     }
     let network = world.network().counts();
     for (kind, rate, effective) in [
@@ -150,7 +154,7 @@ pub fn faults(world: &World) -> Vec<FaultCount> {
         ("duplication", scenario.network.duplication, network.duplicated),
     ] {
         if rate.0 > 0 {
-            counts.push(FaultCount { kind, attempted: network.offered, effective });
+            counts.push(FaultCount { kind, attempted: network.offered, effective, refused: 0 });
         }
     }
     counts

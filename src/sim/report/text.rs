@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::stats::{self, Classes, OfKind};
 use super::{Setting, json, picture};
 use crate::base::time::Duration;
+use crate::sim::network::Shape;
 use crate::sim::percentiles::Percentiles;
 use crate::sim::run::Ended;
 use crate::sim::scenario::{Scenario, tell_clients};
@@ -67,8 +68,13 @@ pub(super) fn options(world: &World) -> String {
             heal(scenario)
         ),
         format!(
-            "network   {} to {} per frame, {} of them ten times as long; {} lost, {} doubled",
-            network.latency_min, network.latency_max, network.tail, network.loss, network.duplication
+            "network   {} to {} per frame{}, {} of them ten times as long; {} lost, {} doubled",
+            network.latency_min,
+            network.latency_max,
+            shape(network.shape),
+            network.tail,
+            network.loss,
+            network.duplication
         ),
         format!(
             "disk      {} to {} per sync, {} of them twenty times as long",
@@ -88,6 +94,9 @@ pub(super) fn options(world: &World) -> String {
             signed(host.clock.wall_offset()),
             host.clock.mono_drift()
         ));
+    }
+    for drawn in world.drawn() {
+        lines.push(format!("drawn     {:<14}{}", drawn.name, drawn.value));
     }
     lines.join("\n")
 }
@@ -146,6 +155,11 @@ fn staleness(world: &World) -> String {
     )
 }
 
+/// How latencies are spread, if not evenly.
+fn shape(shape: Shape) -> String {
+    if shape == Shape::Uniform { String::new() } else { format!(", {}", shape.name()) }
+}
+
 /// The share that succeeded.
 pub(super) fn available(classes: &Classes) -> String {
     classes.availability().map_or_else(|| "-".into(), |share| format!("{}.{:02}%", share / 100, share % 100))
@@ -155,7 +169,12 @@ fn faults(world: &World) -> String {
     let lines: Vec<String> = stats::faults(world)
         .into_iter()
         .map(|count| {
-            format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective)
+            let mut line =
+                format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective);
+            if count.refused > 0 {
+                line.push_str(&format!(", {} refused by the budget", count.refused));
+            }
+            line
         })
         .collect();
     if lines.is_empty() { "none declared".into() } else { lines.join("\n") }

@@ -4,6 +4,7 @@
 //! Values whose meaning is checked against others carry their place in the file (`Spanned`), so that the complaint can
 //! point at them.
 
+use std::collections::BTreeMap;
 use std::string::String;
 use std::vec::Vec;
 
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Problem;
+use super::faults::typed;
 use super::place::Spanned;
 use super::text::{As, Hash64, split_expected};
 use crate::base::rng::Ppm;
@@ -34,7 +36,10 @@ pub(super) struct File {
     #[serde(default)]
     pub clients: super::clients::Groups,
     #[serde(default)]
-    pub fault: Vec<Fault>,
+    pub fault: Vec<typed::Fault>,
+    #[serde(default)]
+    pub rates: BTreeMap<Spanned<String>, typed::Rate>,
+    pub swarm: Option<typed::Swarm>,
     #[serde(default)]
     pub expect: super::expect::File,
     pub regression: Option<Regression>,
@@ -63,6 +68,8 @@ pub(super) struct Run {
     pub settle: Option<As<Duration>>,
     pub heal_every: Option<As<Duration>>,
     pub events_max: Option<u64>,
+    #[serde(default)]
+    pub unrestricted: bool,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -92,6 +99,18 @@ pub(super) struct Network {
     pub tail: Option<As<Ppm>>,
     pub loss: Option<As<Ppm>>,
     pub duplication: Option<As<Ppm>>,
+    pub shape: Option<Spanned<String>>,
+    pub corruption: Option<As<Ppm>>,
+    pub reordering: Option<Reordering>,
+    pub bytes_per_second: Option<Spanned<u64>>,
+}
+
+/// A share of frames that are late by up to so much.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reordering {
+    pub share: As<Ppm>,
+    pub by: As<Duration>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -106,51 +125,6 @@ pub(super) struct Disk {
 pub(super) struct Clocks {
     pub offset: Option<Spanned<As<Duration>>>,
     pub drift_ppm: Option<Spanned<u32>>,
-}
-
-/// One `[[fault]]`: a table with one key, the kind. (Tagged from outside, because places inside an internally tagged
-/// enum are lost.)
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Fault {
-    Partition(Partition),
-    Crash(Crash),
-    Restart(Restart),
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Partition {
-    pub at: Spanned<As<Duration>>,
-    #[serde(rename = "for")]
-    pub lasts: Option<Spanned<As<Duration>>>,
-    pub groups: Spanned<Vec<Vec<Spanned<String>>>>,
-    #[serde(default)]
-    pub one_way: bool,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Crash {
-    pub at: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
-    #[serde(default)]
-    pub lose: Lose,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Lose {
-    #[default]
-    Unsynced,
-    Torn,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Restart {
-    pub at: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,11 +1,11 @@
 //! What a scenario file means: defaults, and whether its parts fit together.
 
 use core::ops::Range;
-use std::collections::BTreeSet;
 use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};
 
+use super::faults::{Stage, of_network, rates, swarm};
 use super::file::{self, Between, File};
 use super::place::Spanned;
 use super::text::As;
@@ -13,15 +13,13 @@ use super::{CLUSTER, Problem, Recorded, Regression, Scenario};
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
 use crate::base::limits::N_MAX;
 use crate::base::rng::Ppm;
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Duration;
 use crate::node::config::{Config, ConfigError};
 use crate::quorum::tally::Level;
 use crate::sim::clock::{ClockPlan, DRIFT_MAX};
-use crate::sim::disk::Unsynced;
-use crate::sim::fault::{Action, Fault, links_between};
 use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
-use crate::sim::network::NetworkPlan;
+use crate::sim::network::{NetworkPlan, Shape};
 use crate::sim::verdict::Verdict;
 
 /// One process holds them all, and each pair has a link.
@@ -53,7 +51,14 @@ pub(super) fn check(file: File, name: &str) -> Checked<Scenario> {
         disk: disk(&file.disk)?,
         clocks: clocks(&file.clocks)?,
         clients: super::clients::check(&file.clients, duration)?,
-        faults: faults(&file.fault, nodes.len(), duration)?,
+        faults: {
+            let mut faults = Stage { nodes: &nodes, duration }.faults(file.fault)?;
+            faults.extend(of_network(&file.network, nodes.len())?);
+            faults
+        },
+        rates: rates(&file.rates)?,
+        swarm: swarm(&file.swarm)?,
+        unrestricted: file.run.unrestricted,
         expect: super::expect::check(file.expect)?,
         regression: file.regression.map(regression).transpose()?,
         nodes,
@@ -185,10 +190,19 @@ fn network(network: &file::Network) -> Checked<NetworkPlan> {
     Ok(NetworkPlan {
         latency_min,
         latency_max,
+        shape: shape(&network.shape)?,
         tail: network.tail.map_or(Ppm(1_000), |tail| tail.0),
         loss: network.loss.map_or(Ppm::NEVER, |loss| loss.0),
         duplication: network.duplication.map_or(Ppm::NEVER, |duplication| duplication.0),
     })
+}
+
+fn shape(shape: &Option<Spanned<String>>) -> Checked<Shape> {
+    let Some(spanned) = shape else { return Ok(Shape::default()) };
+    let found = Shape::ALL.into_iter().find(|shape| shape.name() == spanned.get_ref());
+    let wrong = || format!("latencies have no shape {}", spanned.get_ref());
+    let allowed = || Shape::ALL.map(Shape::name).join(", ");
+    found.map_or_else(|| refuse(spanned.span(), wrong(), allowed()), Ok)
 }
 
 fn disk(disk: &file::Disk) -> Checked<DiskPlan> {
@@ -207,92 +221,6 @@ fn clocks(clocks: &file::Clocks) -> Checked<ClockPlan> {
 
 pub(super) fn before_end(duration: Duration) -> String {
     format!("a time before the end of the run, {duration}")
-}
-
-fn faults(faults: &[file::Fault], nodes: usize, duration: Duration) -> Checked<Vec<Fault>> {
-    let start = |at: &Spanned<As<Duration>>| -> Checked<Instant> {
-        if value(at) >= duration {
-            return refuse(at.span(), format!("a fault at {}", value(at)), before_end(duration));
-        }
-        Ok(Instant::ZERO + value(at))
-    };
-    let fault = |fault: &file::Fault| -> Checked<Fault> {
-        Ok(match fault {
-            file::Fault::Partition(partition) => {
-                let at = start(&partition.at)?;
-                Fault { at, action: parted(partition, nodes, duration)? }
-            }
-            file::Fault::Crash(crash) => {
-                let lose = match crash.lose {
-                    file::Lose::Unsynced => Unsynced::Lost,
-                    file::Lose::Torn => Unsynced::Torn,
-                };
-                Fault {
-                    at: start(&crash.at)?,
-                    action: Action::Crash { node: node(&crash.node, nodes)?, lose },
-                }
-            }
-            file::Fault::Restart(restart) => Fault {
-                at: start(&restart.at)?,
-                action: Action::Restart { node: node(&restart.node, nodes)? },
-            },
-        })
-    };
-    faults.iter().map(fault).collect()
-}
-
-fn parted(partition: &file::Partition, nodes: usize, duration: Duration) -> Checked<Action> {
-    let lasts = partition.lasts.as_ref().map(value);
-    if let (Some(lasts), Some(spanned)) = (lasts, &partition.lasts)
-        && (lasts == Duration::ZERO || value(&partition.at).0.saturating_add(lasts.0) > duration.0)
-    {
-        let message = format!("a partition from {} for {lasts}", value(&partition.at));
-        let allowed = format!("more than 0s, and an end before that of the run, {duration}");
-        return refuse(spanned.span(), message, allowed);
-    }
-    let mut members = BTreeSet::new();
-    let mut groups = Vec::new();
-    for group in partition.groups.get_ref() {
-        let mut numbers = Vec::new();
-        for name in group {
-            let number = node(name, nodes)?;
-            if !members.insert(number) {
-                let message = format!("{} is in the groups twice", name.get_ref());
-                return refuse(name.span(), message, "each node once at most");
-            }
-            numbers.push(number);
-        }
-        groups.push(numbers);
-    }
-    let links = links_between(&groups, nodes, partition.one_way);
-    if links.is_empty() {
-        let allowed = "at least two sides; nodes that are in no group are a side of their own";
-        return refuse(partition.groups.span(), "a partition that parts nothing".into(), allowed);
-    }
-    let sides = sides(&groups, nodes, partition.one_way);
-    Ok(Action::Partition { lasts, links, sides })
-}
-
-/// `n4 n5 | n1 n2 n3`, or `n4 n5 > n1 n2 n3` for what cuts one way only.
-fn sides(groups: &[Vec<usize>], nodes: usize, one_way: bool) -> String {
-    let names = |group: &[usize]| {
-        group.iter().map(|number| format!("n{}", number + 1)).collect::<Vec<String>>().join(" ")
-    };
-    let rest: Vec<usize> =
-        (0..nodes).filter(|node| !groups.iter().any(|group| group.contains(node))).collect();
-    let sides: Vec<String> =
-        groups.iter().chain([&rest]).filter(|g| !g.is_empty()).map(|g| names(g)).collect();
-    sides.join(if one_way { " > " } else { " | " })
-}
-
-fn node(name: &Spanned<String>, nodes: usize) -> Checked<usize> {
-    let number = name.get_ref().strip_prefix('n').and_then(|digits| digits.parse::<usize>().ok());
-    match number.filter(|number| (1..=nodes).contains(number) && format!("n{number}") == *name.get_ref()) {
-        Some(number) => Ok(number - 1),
-        None => {
-            refuse(name.span(), format!("there is no node {}", name.get_ref()), format!("n1 to n{nodes}"))
-        }
-    }
 }
 
 fn regression(table: file::Regression) -> Checked<Regression> {
