@@ -31,7 +31,7 @@ use kvsim::base::checksum::checksum;
 use kvsim::base::rng::Ppm;
 use kvsim::base::time::{Duration, Instant};
 use kvsim::sim::event::Event;
-use kvsim::sim::network::{Fate, Network, NetworkPlan};
+use kvsim::sim::network::{Fate, Network, NetworkPlan, Shape};
 use kvsim::sim::queue::Queue;
 use kvsim::sim::run;
 use kvsim::sim::scenario::Scenario;
@@ -119,7 +119,9 @@ impl Loop {
         let mut frame = [0u8; 32];
         frame[0] = kind;
         frame[8..16].copy_from_slice(&id.to_le_bytes());
-        let Fate::Arrives { after, .. } = self.network.send(from, to) else { return };
+        let Fate::Arrives { after, .. } = self.network.send(from, to, self.now, frame.len()) else {
+            return;
+        };
         let (sum, frame) = (checksum(0, &frame), Arc::from(frame.as_slice()));
         let event = Event::Deliver { from: from as u32, to: to as u32, sum, frame };
         self.queue.schedule(self.now + after, event);
@@ -184,6 +186,7 @@ fn event_loop(messages: u64) {
         tail: Ppm::NEVER,
         loss: Ppm(10_000),
         duplication: Ppm::NEVER,
+        shape: Shape::Uniform,
     };
     let mut world = Loop {
         now: Instant::ZERO,

@@ -18,7 +18,7 @@
 //! | `cluster.sloppy` | whether stand-ins keep hints | `true` |
 //! | `cluster.zones` | the zone of each node, in order | one for all |
 //! | `cluster.capacities` | the capacity of each node, in order | 1 each |
-//! | `cluster.request_timeout`, `gossip_every`, `suspect_after`, `exchange_every` | as in [`crate::node::config`] | as there |
+//! | `cluster.request_timeout`, `gossip_every`, `suspect_after`, `exchange_every`, `scrub_every` | as in [`crate::node::config`] | as there |
 //! | `run.duration` | how long clients work and faults happen | |
 //! | `run.settle` | how long the cluster may take to recover after that | `"60s"` |
 //! | `run.heal_every` | how often, at the least, a copy of the world is healed and must recover ([`crate::sim::heal`]); `"0s"` for never | `"20s"` |

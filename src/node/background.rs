@@ -23,8 +23,6 @@ use crate::ring::layout::{Layout, Member};
 use crate::ring::placement::Placement;
 use crate::storage::{JobError, JobResult};
 
-/// How often a node verifies one of its tables: all of 100 GB in tables of 8 MB in about nine days.
-pub(super) const SCRUB_EVERY: Duration = Duration::from_secs(60);
 /// How long jobs rest after one found the disk full. Each that fails in a row doubles it, so often at most.
 const JOBS_PAUSE: Duration = Duration::from_millis(100);
 const JOBS_DOUBLED_MAX: u32 = 6;
@@ -50,7 +48,7 @@ impl Node {
             }
             Timer::Scrub => {
                 self.store.engine.scrub();
-                self.timers.set(env.now.mono + SCRUB_EVERY, Timer::Scrub);
+                self.timers.set(env.now.mono + self.config.scrub_every, Timer::Scrub);
             }
             Timer::Jobs => self.store.engine.pause_jobs(false),
             Timer::Op(op) => self.expire(op, env),

@@ -13,7 +13,6 @@ use crate::causal::siblings::Siblings;
 use crate::disk::{Disk, DiskError};
 use crate::member::gossip::Card;
 use crate::member::view::View;
-use crate::node::background::SCRUB_EVERY;
 use crate::node::config::{Config, ConfigError};
 use crate::node::coordinate::forward::Forwards;
 use crate::node::coordinate::{Asker, Op};
@@ -214,7 +213,7 @@ impl Node {
         timers.set(first(config.gossip_every.divided(4)), Timer::Gossip);
         timers.set(first(config.exchange_every), Timer::Exchange);
         timers.set(first(config.gossip_every), Timer::Handoff);
-        timers.set(first(SCRUB_EVERY), Timer::Scrub);
+        timers.set(first(config.scrub_every), Timer::Scrub);
         Ok(Node {
             epochs,
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),

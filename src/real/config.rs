@@ -115,6 +115,7 @@ struct Timing {
     gossip_every: Option<Field>,
     suspect_after: Option<Field>,
     exchange_every: Option<Field>,
+    scrub_every: Option<Field>,
     clock_skew_max: Option<Field>,
 }
 
@@ -172,6 +173,7 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     set(&mut node.gossip_every, &file.timing.gossip_every, span)?;
     set(&mut node.suspect_after, &file.timing.suspect_after, span)?;
     set(&mut node.exchange_every, &file.timing.exchange_every, span)?;
+    set(&mut node.scrub_every, &file.timing.scrub_every, span)?;
     set(&mut node.clock_skew_max, &file.timing.clock_skew_max, span)?;
     let mut clients_max = CLIENTS_DEFAULT_MAX;
     set(&mut clients_max, &file.limits.clients_max, |field| whole(field, 1..=65_536))?;

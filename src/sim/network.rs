@@ -352,7 +352,7 @@ mod tests {
                 match (what, found) {
                     (LinkFault::Loss(_), Fate::Lost) => {}
                     (LinkFault::Delay { .. }, Fate::Arrives { after, .. }) => {
-                        assert_eq!(after.0, soon.0 + ten.0)
+                        assert_eq!(after.0, soon.0 + ten.0);
                     }
                     (LinkFault::Reordering { .. }, Fate::Arrives { after, .. }) => {
                         assert!(after >= soon && after.0 <= soon.0 + ten.0);

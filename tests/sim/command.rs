@@ -253,7 +253,7 @@ fn the_page_is_self_contained_and_well_formed_and_draws_every_fault() {
             .map(|node| node.first_element_child().and_then(|title| title.text()).expect("a title"))
             .collect();
         // The partition and the node that is down. Who has recovered also had calm.
-        assert!(bars[0].starts_with("partition 4.0s to ") && bars[1].starts_with("n2 down 5."), "{bars:?}");
+        assert!(bars[0].starts_with("partition 4.0s to ") && bars[1].starts_with("n2 down "), "{bars:?}");
         let calm = bars.iter().filter(|bar| bar.starts_with("calm ")).count();
         assert_eq!((bars.len(), calm), if verdict == "pass" { (3, 1) } else { (2, 0) }, "{bars:?}");
         let strings = ["trace_hash", "state_hash"].map(|field| object[field].as_str().expect("a string"));

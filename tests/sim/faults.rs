@@ -18,6 +18,7 @@ nodes = 5
 zones = ["a", "a", "b", "b", "c"]
 gossip_every = "300ms"
 suspect_after = "1500ms"
+scrub_every = "100ms"
 
 [run]
 duration = "10s"
@@ -144,9 +145,10 @@ fn clocks() {
     ]);
 }
 
-/// Damage of cold data: a read says that it cannot tell, and never answers from it.
+/// Damage of cold data: a read says that it cannot tell, and never answers from it, until the replicas have made it
+/// whole.
 #[test]
-fn damage_is_seen_and_never_served() {
+fn damage_is_seen_and_never_served_and_repaired() {
     for damage in [
         r#"rot = { at = "7s", node = "n2", bits = 200 }"#,
         r#"lost_write = { at = "7s", node = "n2", sectors = 20 }"#,
@@ -155,6 +157,7 @@ fn damage_is_seen_and_never_served() {
         let ended = ended(&format!("[[fault]]\n{damage}"));
         let effect = ended.world.effects()[0];
         assert!(effect.effective && effect.amount > 0, "{damage}: {effect:?}");
+        assert_eq!(ended.verdict, Verdict::Pass, "{damage}: repaired from the replicas: {:?}", ended.reasons);
         let safe = |name: &str| ended.checks.iter().any(|check| check.name == name && check.ok);
         for name in ["nodes", "audit", "durable", "held", "provenance", "recency"] {
             assert!(safe(name), "{damage}: {name}: {:?}", ended.checks);

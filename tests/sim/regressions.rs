@@ -79,7 +79,7 @@ fn a_failure_that_is_saved_is_replayed_as_the_run_that_it_was() {
     assert_eq!(code(&replayed), 1);
     let told = out(&replayed);
     assert!(told.contains("expected liveness, got pass"), "{told}");
-    assert!(told.contains("check converge: failed then, does not now"), "{told}");
+    assert!(told.contains("check heal: failed then, does not now"), "{told}");
 
     // A sweep saves one of each kind; a file that is there is never replaced.
     let sweep = inside(&["sweep", text(&hasty), "--seeds", "7..9", "--save"]);

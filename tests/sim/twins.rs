@@ -12,19 +12,21 @@ use kvsim::sim::verdict::Verdict;
 
 /// The scenarios last so many times less long, and their faults begin so much sooner.
 const HURRY: u64 = 5;
+/// Before them the cluster forms.
+const FORMING: Duration = Duration::from_secs(2);
 
 /// The scenario in a fraction of its time. (What it expects may then not be reached, which does not matter here.)
 fn hurried(path: &Path) -> Arc<Scenario> {
     let text = fs::read_to_string(path).expect("a scenario is readable");
     let mut scenario = Scenario::read(&text, "hurried").expect("a shipped scenario is good");
-    scenario.duration = scenario.duration.divided(HURRY);
+    scenario.duration = Duration(scenario.duration.divided(HURRY).0 + FORMING.0);
     scenario.settle = Duration::from_secs(2);
     scenario.heal.every = Duration::ZERO;
     for group in &mut scenario.clients {
         group.start = group.start.min(Instant::ZERO + Duration::from_millis(1_500));
     }
     for fault in &mut scenario.faults {
-        fault.at = Instant(fault.at.0 / HURRY);
+        fault.at = Instant(fault.at.0 / HURRY) + FORMING;
     }
     Arc::new(scenario)
 }

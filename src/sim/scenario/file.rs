@@ -59,6 +59,7 @@ pub(super) struct Cluster {
     pub gossip_every: Option<Spanned<As<Duration>>>,
     pub suspect_after: Option<Spanned<As<Duration>>>,
     pub exchange_every: Option<Spanned<As<Duration>>>,
+    pub scrub_every: Option<Spanned<As<Duration>>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -126,6 +126,7 @@ fn nodes(cluster: &file::Cluster, storage: &file::Storage) -> Checked<Vec<Config
         set(&mut config.gossip_every, &cluster.gossip_every);
         set(&mut config.suspect_after, &cluster.suspect_after);
         set(&mut config.exchange_every, &cluster.exchange_every);
+        set(&mut config.scrub_every, &cluster.scrub_every);
         store(&mut config, storage)?;
         config.validate().map_err(|error| misfit(cluster, error))?;
         Ok(config)
@@ -140,6 +141,7 @@ fn misfit(cluster: &file::Cluster, error: ConfigError) -> Problem {
         ("gossip_every", &cluster.gossip_every),
         ("suspect_after", &cluster.suspect_after),
         ("exchange_every", &cluster.exchange_every),
+        ("scrub_every", &cluster.scrub_every),
     ];
     let named = spans.into_iter().filter(|(name, _)| error.field.contains(name));
     // Where several could be meant, the shortest span of time is the likeliest culprit.
