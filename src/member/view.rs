@@ -16,6 +16,9 @@ use crate::member::gossip::{ACCUSATIONS_MAX, Accusation, Card, Gossip, NEWS_MAX,
 /// See [`View::invariants`].
 const LOOKED_AT: usize = 16;
 
+/// How often a node raises its generation above what is told of it, before it concludes that its rival is alive.
+const RAISES_MAX: u32 = 8;
+
 /// A member that is not this node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Member {
@@ -75,8 +78,8 @@ pub struct View {
     every: Duration,
     suspect_after: Duration,
     last_beat: Instant,
-    /// Somebody has told this node of itself as it is now: its generation was taken.
-    accepted: bool,
+    /// How often the own generation was raised.
+    raises: u32,
 }
 
 impl View {
@@ -85,7 +88,7 @@ impl View {
     pub fn new(me: Card, every: Duration, suspect_after: Duration, now: Instant) -> View {
         assert!(suspect_after > every, "nobody's heart beats faster than it is told to");
         let me = News { card: me, heartbeat: 0 };
-        View { me, members: BTreeMap::new(), every, suspect_after, last_beat: now, accepted: false }
+        View { me, members: BTreeMap::new(), every, suspect_after, last_beat: now, raises: 0 }
     }
 
     /// All members, this node included, in order of id, each with whether it is believed to be up.
@@ -142,22 +145,23 @@ impl View {
         self.members.get(&node).map(|member| member.card.generation)
     }
 
-    /// What gossip tells a node of itself: the generation of another life of it that went further than this one. That
-    /// is an earlier one, if its disk is new or an old copy; it is a later one, if this process was replaced, and then
-    /// this one had been accepted before (the second answer).
-    pub fn other_life(&mut self, gossip: &Gossip) -> Option<(Generation, bool)> {
+    /// What gossip tells a node of itself: the generation of another life of it that went further than this one, and
+    /// whether that life can only be one that still goes on. An earlier life, of a disk that is gone or of which this
+    /// is an old copy, is outlived after a few raises, however many peers know how much of it. Whoever has to raise
+    /// again and again has a rival.
+    pub fn other_life(&self, gossip: &Gossip) -> Option<(Generation, bool)> {
         let me = (self.me.card.generation, self.me.heartbeat);
         let of_me = |news: &&News| news.card.node == self.me.card.node;
         let told = gossip.others.iter().filter(of_me).map(|news| (news.card.generation, news.heartbeat));
         let told = told.max()?;
-        self.accepted |= told.0 == me.0 && told.1 <= me.1;
-        (told > me).then_some((told.0, self.accepted))
+        (told > me).then_some((told.0, self.raises >= RAISES_MAX))
     }
 
     /// The own generation was raised.
     pub fn reborn(&mut self, generation: Generation) {
         assert!(generation > self.me.card.generation, "generations only rise");
         self.me.card.generation = generation;
+        self.raises += 1;
     }
 
     /// One beat of the own heart, and a look at who has become silent. To be called once in `every`; if it is called

@@ -96,8 +96,8 @@ impl Node {
     }
 
     pub(super) fn on_gossip(&mut self, from: NodeId, gossip: &Gossip, env: &mut Env) {
-        if let Some((known, accepted)) = self.view.other_life(gossip) {
-            if accepted {
+        if let Some((known, is_rival)) = self.view.other_life(gossip) {
+            if is_rival {
                 return self.halt(Halt::Superseded, env);
             }
             self.outlive(known, env);

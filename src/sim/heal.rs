@@ -92,7 +92,8 @@ impl Heals {
             reasons.into_iter().map(|reason| format!("healed at {began}: {reason}")).collect()
         };
         if !recovered {
-            return Err(Unhealed { verdict: Verdict::Liveness, reasons: healed(stuck::explain(&clone)) });
+            let reasons = clone.violations().iter().cloned().chain(stuck::explain(&clone)).collect();
+            return Err(Unhealed { verdict: Verdict::Liveness, reasons: healed(reasons) });
         }
         let (found, ghost) = (probe(&clone), clone.ghost());
         let checks = check::of_world(clone.scenario(), clone.history(), &found, clone.violations(), ghost);

@@ -111,7 +111,10 @@ impl World {
 
     /// A copy of a disk is laid by, as it would be after a loss of power.
     pub(super) fn copy(&mut self, index: usize) {
-        if let Action::Restore { node, .. } = self.faults[index].action {
+        // Of a node with another's disk there is nothing to copy: the restore will be refused.
+        if let Action::Restore { node, .. } = self.faults[index].action
+            && self.swap_of(node).is_none()
+        {
             let disk = self.hosts[node].disk.clone();
             self.copies.insert(index, disk);
         }
