@@ -64,7 +64,17 @@ impl Maker for Real {
 
     fn reopen(&mut self, disk: RealDisk) -> RealDisk {
         drop(disk);
-        RealDisk::open(&self.path).expect("the folder is free again")
+        // Another test may be starting a process just now (`mount`), which holds every open file until it is running,
+        // the lock of this folder too.
+        for _ in 0..200 {
+            match RealDisk::open(&self.path) {
+                Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                opened => return opened.expect("the folder is there"),
+            }
+        }
+        panic!("{}: the folder is not free again", self.path.display());
     }
 }
 
