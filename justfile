@@ -59,9 +59,15 @@ bench-storage entries="200000" value="100" rounds="3":
 # `just mutants hint-counted-as-acknowledgement` tries one.
 mutants *names:
     tests/mutants/run {{names}}
+
 # The simulator: events a second, the oracles' share, copies, threads (`just bench-sim loop` for one part).
 bench-sim part="" number="":
     cargo bench --bench simulator -- {{part}} {{number}}
+
+# The linearizability checker against the todc-utils crate, in alternation. With 10,000 instead of 1,000 operations of
+# ten clients on one key, the other one takes minutes.
+bench-lin rounds="3" ten="1000":
+    cargo bench --bench linear -- {{rounds}} {{ten}}
 
 # Accept changed snapshots after looking at them (needs cargo-insta).
 review:
