@@ -75,6 +75,9 @@ struct Run {
     /// Write run.json, report.txt and history.jsonl into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write one line for each event into this file: when, what, to whom, and the message. (Millions of lines.)
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// If it fails, write a regression file into sim-results/regressions.
     #[arg(long)]
     save: bool,

@@ -1,7 +1,7 @@
 //! # The simulator
 //!
 //! ```text
-//! kvsim run SCENARIO --seed N [--json] [--html FILE] [--out DIR] [--save] [--check-determinism]
+//! kvsim run SCENARIO --seed N [--json] [--html FILE] [--out DIR] [--events FILE] [--save] [--check-determinism]
 //! kvsim sweep SCENARIO... --seeds A..B [--jobs J] [--time 10m] [--fail-fast] [--shard I/N] [--results FILE] [--resume]
 //!                               [--save] [--junit FILE] [--json]
 //! kvsim merge FILE... [--junit FILE] [--json]
@@ -126,6 +126,10 @@
 //! script. It draws faults, availability, throughput and the percentiles of latency one below the other over one axis
 //! of time, in at most 160 slices; the pointer on a slice or a fault shows its figures. Below are checks, operations,
 //! faults, facts, and every option that was drawn. It follows the browser's light or dark.
+//!
+//! With `--events FILE` a run is told as it happens, one line for each event with the message or the answer in it
+//! ([`crate::sim::narrate`]): `grep 'OpId(12)'` follows a request, `grep ' n3 '` a node. The run is the same run, hash
+//! for hash.
 //!
 //! ## Sweeps
 //!

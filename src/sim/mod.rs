@@ -6,6 +6,7 @@
 //! - What a fault would destroy is known to the [`ghost`]; the [`budget`] says whether it may.
 //! - What clients saw is the [`history`]; what nodes hold is a [`probe`]; [`check`] judges both, [`expect`] holds them
 //!   against what the scenario expects, and [`report`] tells.
+//! - A run can be [`narrate`]d event by event.
 //! - In between, [`heal`] asks whether the cluster would recover, and [`stuck`] why not; [`twin`]s prove that chance
 //!   comes from the seed alone, or tell by a [`difference`] where it does not.
 
@@ -23,6 +24,7 @@ pub mod heal;
 pub mod history;
 pub mod host;
 pub mod impair;
+pub mod narrate;
 pub mod network;
 pub mod percentiles;
 pub mod probe;

@@ -47,6 +47,11 @@ impl<E> Queue<E> {
         self.heap.peek().map(|entry| entry.at)
     }
 
+    /// The next event and its time, left where it is.
+    pub fn peek(&self) -> Option<(Instant, &E)> {
+        self.heap.peek().map(|entry| (entry.at, &entry.event))
+    }
+
     /// The next event and its time.
     pub fn pop(&mut self) -> Option<(Instant, E)> {
         self.heap.pop().map(|entry| (entry.at, entry.event))

@@ -50,10 +50,12 @@ enum Stop {
 }
 
 /// A world, and its twin if determinism is to be proved.
-struct Driver {
+struct Driver<'a> {
     world: World,
     twins: Option<Twins>,
     heals: Heals,
+    /// Called before each event.
+    tell: Option<&'a mut dyn FnMut(&World)>,
 }
 
 /// Runs `scenario` under `seed` to its end. With a `twin`, a second world is driven in lockstep, and the verdict is
@@ -61,12 +63,21 @@ struct Driver {
 ///
 /// A panic of the core ends the run with the verdict `safety`.
 pub fn run(scenario: Arc<Scenario>, seed: u64, twin: bool, progress: &mut dyn FnMut(&World)) -> Ended {
-    let world = World::new(scenario.clone(), seed);
-    let twin = twin.then(|| World::new(scenario, seed));
-    judge(Driver::new(world, twin), seed, progress)
+    judge(Driver::begin(scenario, seed, twin), seed, progress)
 }
 
-fn judge(mut driver: Driver, seed: u64, progress: &mut dyn FnMut(&World)) -> Ended {
+/// The same run, and before each event `tell` is called with the world whose [`World::next_event`] it is.
+pub fn run_told<'a>(
+    scenario: Arc<Scenario>,
+    seed: u64,
+    twin: bool,
+    progress: &mut dyn FnMut(&World),
+    tell: &'a mut dyn FnMut(&World),
+) -> Ended {
+    judge(Driver { tell: Some(tell), ..Driver::begin(scenario, seed, twin) }, seed, progress)
+}
+
+fn judge(mut driver: Driver<'_>, seed: u64, progress: &mut dyn FnMut(&World)) -> Ended {
     // The world is only counted and hashed after a panic, and never stepped again.
     let stop = catch_unwind(AssertUnwindSafe(|| driver.drive(progress)));
     let Driver { world, heals, .. } = driver;
@@ -169,11 +180,16 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
 }
 
-impl Driver {
-    fn new(world: World, twin: Option<World>) -> Driver {
+impl<'a> Driver<'a> {
+    fn begin(scenario: Arc<Scenario>, seed: u64, twin: bool) -> Driver<'a> {
+        let twin = twin.then(|| World::new(scenario.clone(), seed));
+        Driver::new(World::new(scenario, seed), twin)
+    }
+
+    fn new(world: World, twin: Option<World>) -> Driver<'a> {
         let heals = Heals::new(world.scenario().heal);
         let twins = twin.map(|twin| Twins::new(&world, twin));
-        Driver { world, twins, heals }
+        Driver { world, twins, heals, tell: None }
     }
 
     /// Drives the world until something stops it; twins must be equal then.
@@ -221,6 +237,9 @@ impl Driver {
         while self.world.next_at().is_some_and(|at| at <= until) {
             if self.world.events() >= events_max {
                 return Some(Stop::Budget);
+            }
+            if let Some(tell) = &mut self.tell {
+                tell(&self.world);
             }
             let Some(twins) = &mut self.twins else {
                 self.world.step();

@@ -195,6 +195,11 @@ impl World {
         self.queue.next_at()
     }
 
+    /// The next event, and when it happens.
+    pub fn next_event(&self) -> Option<(Instant, &Event)> {
+        self.queue.peek()
+    }
+
     pub fn now(&self) -> Instant {
         self.now
     }

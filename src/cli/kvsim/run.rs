@@ -12,17 +12,25 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::record::Record;
 use super::{Run, load, save};
 use crate::sim::history;
+use crate::sim::narrate;
 use crate::sim::report::{Setting, json, page, text};
 use crate::sim::run::{self, Ended};
 use crate::sim::scenario::Scenario;
+use crate::sim::world::World;
 
 pub(super) fn run(typed: &Run) -> Result<u8, String> {
     let loaded = load::scenario(&typed.scenario)?;
     let bar = progress_bar(&loaded.scenario);
     let began = RealInstant::now();
-    let ended = run::run(loaded.scenario.clone(), typed.seed, typed.check_determinism, &mut |world| {
-        bar.set_position(world.now().0 / 1_000_000);
-    });
+    let mut progress = |world: &World| bar.set_position(world.now().0 / 1_000_000);
+    let (scenario, twin) = (loaded.scenario.clone(), typed.check_determinism);
+    let mut lines = typed.events.as_deref().map(Lines::create).transpose()?;
+    let ended = match &mut lines {
+        None => run::run(scenario, typed.seed, twin, &mut progress),
+        Some(lines) => {
+            run::run_told(scenario, typed.seed, twin, &mut progress, &mut |world| lines.tell(world))
+        }
+    };
     let wall_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     bar.finish_and_clear();
     let setting = Setting { replay: load::replay_line(&typed.scenario, typed.seed), wall_ns };
@@ -38,11 +46,39 @@ pub(super) fn run(typed: &Run) -> Result<u8, String> {
     } else {
         print!("{}", text::render(&ended, &setting));
     }
+    lines.map_or(Ok(()), Lines::end)?;
     let record = Record::new(&loaded, &ended);
     if typed.save && !record.passed() {
         eprintln!("saved {}", save::save(&loaded, &record)?.display());
     }
     Ok(ended.verdict.exit_code())
+}
+
+/// The file of `--events`.
+struct Lines<'a> {
+    path: &'a Path,
+    file: BufWriter<fs::File>,
+    /// Of what was written so far. The run goes on when the file fails, and this is told after its report.
+    result: io::Result<()>,
+}
+
+impl Lines<'_> {
+    fn create(path: &Path) -> Result<Lines<'_>, String> {
+        let file = fs::File::create(path).map_err(|error| load::complain(path, &error))?;
+        Ok(Lines { path, file: BufWriter::new(file), result: Ok(()) })
+    }
+
+    fn tell(&mut self, world: &World) {
+        if self.result.is_ok()
+            && let Some(line) = narrate::next(world)
+        {
+            self.result = writeln!(self.file, "{line}");
+        }
+    }
+
+    fn end(mut self) -> Result<(), String> {
+        self.result.and_then(|()| self.file.flush()).map_err(|error| load::complain(self.path, &error))
+    }
 }
 
 /// Shown on a terminal only, and on standard error, so that no output is ever mixed with it.
