@@ -165,9 +165,10 @@
 //!
 //! ## The budget
 //!
-//! What destroys something on a disk (`wipe`, `restore`, `rot`, `lost_write`, `misdirect`) is done only if every
-//! acknowledged version has a whole copy on another disk afterwards, and no other disk was harmed within the time of a
-//! request; otherwise it is counted as attempted and refused. `run.unrestricted = true` lifts this: then the ghost
+//! What destroys something on a disk (`wipe`, `restore`, `rot`, `lost_write`, `misdirect`, and `unreadable` too, for a
+//! node writes anew what it cannot read) is done only if every acknowledged version has a whole copy on another disk
+//! afterwards, and no other disk was harmed within the time of a request; otherwise it is counted as attempted and
+//! refused. `run.unrestricted = true` lifts this: then the ghost
 //! ([`crate::sim::ghost`]) predicts which versions are lost by each fault, and a loss that it predicted is a figure
 //! in the report, while one that it did not is a finding. After a node has lost its disk, or the end of its log,
 //! overlapping quorums promise nothing any more (it takes part in them with what it has), so `recency` judges only

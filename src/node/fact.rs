@@ -94,6 +94,9 @@ facts! {
     DamageFound = "damage_found",
     /// All other replicas have told everything that they have of a damaged part.
     DamageRefetched = "damage_refetched",
+    /// A damaged table is written anew with what some replicas have told, while another was damaged in the same part:
+    /// what only those two had is lost.
+    DamageShared = "damage_shared",
     /// A damaged table was written anew, and its keys are known again.
     DamageRepaired = "damage_repaired",
 }

@@ -12,8 +12,11 @@
 //! - **Hints and notes** have no replicas. A hint that is lost is dropped, and seen to be: the write itself is on other
 //!   replicas, which repair brings to its target. The layout is written again.
 //!
-//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or is damaged in the
-//! same part, the keys stay unknown here.
+//! - **Two that are damaged in the same part** do not wait for each other, if a third one is whole there. What only the
+//!   two had is lost then, and the fact `damage_shared` tells of it.
+//!
+//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or all others are damaged
+//! in the same part, the keys stay unknown here.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -59,6 +62,13 @@ impl Mending {
         let refetch = Refetch::new(parts.clone(), replicas, HELD_MAX);
         Some(Mending { suspect, layout: placement.layout().version, parts, refetch })
     }
+
+    /// Whether of each slot some other replica has told everything.
+    fn is_told(&self, me: NodeId, placement: &Placement) -> bool {
+        self.refetch.unknown().iter().filter(|(slot, _)| placement.owns(me, **slot)).all(|(slot, damaged)| {
+            placement.replicas(*slot).iter().any(|node| *node != me && !damaged.contains(node))
+        })
+    }
 }
 
 impl Node {
@@ -75,11 +85,17 @@ impl Node {
         let under_way = suspects.iter().find(|suspect| Some(suspect.table) == current);
         let Some(suspect) = under_way.or(suspects.first()).cloned() else { return };
         let layout = placement.layout().version;
-        if self.mending.as_ref().is_none_or(|mending| mending.suspect != suspect || mending.layout != layout)
-        {
-            self.mending = Mending::begin(suspect, self.me(), &placement);
-            if self.mending.is_some() {
-                env.out.facts.push(Fact::DamageFound);
+        let me = self.me();
+        match &self.mending {
+            Some(mending) if mending.suspect == suspect && mending.layout == layout => {
+                // Nobody was whole there. Perhaps somebody is by now.
+                if mending.refetch.found().is_some() && !mending.is_told(me, &placement) {
+                    self.mending = Mending::begin(suspect, me, &placement);
+                }
+            }
+            _ => {
+                self.mending = Mending::begin(suspect, me, &placement);
+                env.out.facts.extend(self.mending.is_some().then_some(Fact::DamageFound));
             }
         }
         let Some(mending) = &self.mending else { return };
@@ -95,7 +111,8 @@ impl Node {
         }
     }
 
-    /// A peer has lost what it had of a part: it gets what is here, of the slots that both have.
+    /// A peer has lost what it had of a part: it gets what is here, of the slots that both have, and is told where
+    /// there is damage here too.
     pub(super) fn on_refetch(
         &mut self,
         from: NodeId,
@@ -134,6 +151,9 @@ impl Node {
         let Some(found) = mending.refetch.found().filter(|_| !self.store.engine.is_rewriting()) else {
             return;
         };
+        if self.placement.as_ref().is_some_and(|placement| !mending.is_told(self.me(), placement)) {
+            return;
+        }
         let mut entries: Vec<(Bytes, Bytes)> = Vec::with_capacity(found.len() + 1);
         for (key, siblings) in found {
             // More than a key may hold: no replica takes what all have together, until a client has reconciled it.
@@ -149,7 +169,12 @@ impl Node {
         }
         entries.retain(|(key, _)| mending.suspect.contains(key));
         match self.store.engine.repair(&mending.suspect, &entries, env.disk) {
-            Ok(()) => self.store.forgot = true,
+            Ok(()) => {
+                self.store.forgot = true;
+                if !mending.refetch.unknown().is_empty() {
+                    env.out.facts.push(Fact::DamageShared);
+                }
+            }
             Err(RepairError::Busy) => {}
             // The next round begins again with what is damaged by then.
             Err(_) => self.mending = None,

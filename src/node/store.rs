@@ -18,7 +18,7 @@ use crate::node::keyspace;
 use crate::repair::hint::HintIndex;
 use crate::repair::merkle::Forest;
 use crate::repair::page::{KEYS_MAX, Listing, Span};
-use crate::repair::refetch::{Content, PAGE_BYTES, PAGE_ENTRIES, Part};
+use crate::repair::refetch::{Content, PAGE_BYTES, PAGE_ENTRIES, Part, UNKNOWN_MAX};
 use crate::ring::layout::Layout;
 use crate::ring::token::slot_of;
 use crate::storage::{self, Engine, Position, ReadError, WriteError};
@@ -260,7 +260,8 @@ impl Store {
         Ok(listing)
     }
 
-    /// A page of what is stored in `part`, of slots that are `shared`. Fails where anything in it is damaged.
+    /// A page of what is stored in `part`, of slots that are `shared`, and in which parts of it nothing can be told
+    /// because of damage.
     pub fn gather(
         &mut self,
         part: Part,
@@ -268,9 +269,9 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<Content, StoreError> {
         let (from, to) = (keyspace::place(&part.from), keyspace::place(&part.to));
-        let mut content = Content { part, entries: Vec::new(), next: None };
+        let mut content = Content { part, entries: Vec::new(), unknown: Vec::new(), next: None };
         let (mut seen, mut bytes, mut is_damaged) = (0, 0, false);
-        let scanned = self.scan_with(Engine::scan, from, &to, disk, |_, engine_key, value| {
+        let scanned = self.scan_with(Engine::scan_around, from, &to, disk, |_, engine_key, value| {
             let Some((slot, key)) = keyspace::parse_data_key(engine_key) else { return true };
             if bytes >= PAGE_BYTES || seen >= PAGE_ENTRIES {
                 content.next = Some((slot, Bytes::new(key)));
@@ -286,7 +287,16 @@ impl Store {
             }
             true
         });
-        if scanned.is_err() || is_damaged { Err(StoreError::Damaged) } else { Ok(content) }
+        if scanned.is_err() || is_damaged {
+            return Err(StoreError::Damaged);
+        }
+        // After the scan, which may have found some of them.
+        let covered = content.covered();
+        let suspects = self.engine.suspects(disk);
+        let ranges = suspects.iter().flat_map(|suspect| &suspect.ranges);
+        let unknown = ranges.filter_map(|range| keyspace::part(&range.first, &range.last)?.within(&covered));
+        content.unknown = unknown.filter(|part| part.slots().any(shared)).collect();
+        if content.unknown.len() <= UNKNOWN_MAX { Ok(content) } else { Err(StoreError::Damaged) }
     }
 
     /// Counts the entries of a slot into the forest anew; the answer is how many there are. What is damaged is passed

@@ -9,7 +9,9 @@
 //! The damaged replica may have been one of the W that a write was promised to be on, and each of the others may be
 //! the only one left that has it. So nothing is concluded before *all* other replicas have told all that they have of
 //! the part: until then the keys stay unknown, and "not found" is never said of them. A replica that is itself damaged
-//! there does not answer. If it never will, only an operator can decide: one of the two has to be replaced.
+//! there tells what it can read, and in which parts it can tell nothing. Both would wait for each other for ever, so
+//! what a third one tells in whole counts then: what only the two had is lost in any case. Where every other replica is
+//! damaged, there is nobody to believe, and the keys stay unknown.
 //!
 //! The answers are whole sibling sets and not digests as in the exchange: everything in the part is lost here, so there
 //! is nothing to compare. Lost or repeated messages cost a round: an answer counts only for the question that is open.
@@ -29,6 +31,8 @@ use crate::ring::token::slot_of;
 pub const PAGE_BYTES: usize = 256 << 10;
 /// A page covers at most so many entries of the store, whether the asker is a replica of them or not.
 pub const PAGE_ENTRIES: usize = 4096;
+/// A page names at most so many damaged parts.
+pub const UNKNOWN_MAX: usize = 1024;
 /// What a re-fetch may hold in memory, in bytes. Damage that needs more waits for an operator.
 pub const HELD_MAX: usize = 256 << 20;
 
@@ -49,6 +53,8 @@ pub struct Content {
     pub part: Part,
     /// In order.
     pub entries: Vec<(Bytes, Arc<Siblings>)>,
+    /// Where this replica has damage itself.
+    pub unknown: Vec<Part>,
     /// Where the next page begins; `None`: this was all.
     pub next: Option<Place>,
 }
@@ -65,6 +71,12 @@ impl Part {
         (self.from.0.0..last).map(Slot)
     }
 
+    /// What both contain.
+    pub fn within(&self, other: &Part) -> Option<Part> {
+        let (from, to) = (self.from.clone().max(other.from.clone()), self.to.clone().min(other.to.clone()));
+        (from < to).then_some(Part { from, to })
+    }
+
     /// Whether a correct peer could have named it. (A bound may be a key with a zero byte appended.)
     pub fn is_well_formed(&self) -> bool {
         let is_place = |place: &Place| place.1.len() <= KEY_MAX + 1;
@@ -77,10 +89,16 @@ impl Part {
 }
 
 impl Content {
+    /// The part that it tells about: the rest is for the next page.
+    pub fn covered(&self) -> Part {
+        let Content { part, next, .. } = self;
+        Part { from: part.from.clone(), to: next.as_ref().unwrap_or(&part.to).clone() }
+    }
+
     /// Whether a correct peer could have sent it.
     pub fn is_well_formed(&self) -> bool {
-        let Content { part, entries, next } = self;
-        let covered = Part { from: part.from.clone(), to: next.as_ref().unwrap_or(&part.to).clone() };
+        let Content { part, entries, unknown, .. } = self;
+        let covered = self.covered();
         part.is_well_formed()
             && covered.is_well_formed()
             && covered.to <= part.to
@@ -88,6 +106,8 @@ impl Content {
             && entries.iter().all(|(key, siblings)| {
                 (1..=KEY_MAX).contains(&key.len()) && covered.contains(key) && siblings.is_valid()
             })
+            && unknown.len() <= UNKNOWN_MAX
+            && unknown.iter().all(|part| part.is_well_formed() && part.within(&covered).as_ref() == Some(part))
             && entries.is_sorted_by(|(left, _), (right, _)| (slot_of(left), left) < (slot_of(right), right))
     }
 }
@@ -108,6 +128,8 @@ pub struct Refetch {
     /// Only the replicas that have not told everything.
     open: BTreeMap<NodeId, Told>,
     found: BTreeMap<Bytes, Siblings>,
+    /// The slots in which some could not tell everything.
+    unknown: BTreeMap<Slot, BTreeSet<NodeId>>,
     held: usize,
     held_max: usize,
 }
@@ -117,7 +139,7 @@ impl Refetch {
     pub fn new(parts: Vec<Part>, replicas: BTreeSet<NodeId>, held_max: usize) -> Refetch {
         let start = parts.first().map(|part| Told { part: 0, from: part.from.clone() });
         let open = replicas.into_iter().filter_map(|node| Some((node, start.clone()?))).collect();
-        Refetch { parts, open, found: BTreeMap::new(), held: 0, held_max }
+        Refetch { parts, open, found: BTreeMap::new(), unknown: BTreeMap::new(), held: 0, held_max }
     }
 
     /// Who has not told everything.
@@ -142,6 +164,9 @@ impl Refetch {
             self.held += key.len() + siblings.value_bytes();
             self.found.entry(key).or_default().merge(&siblings);
         }
+        for slot in content.unknown.iter().flat_map(Part::slots) {
+            self.unknown.entry(slot).or_default().insert(node);
+        }
         let told = self.open.get_mut(&node).expect("a question was open");
         match content.next {
             Some(from) => told.from = from,
@@ -154,6 +179,11 @@ impl Refetch {
             }
         }
         true
+    }
+
+    /// Slots in which these replicas could not tell everything, for they are damaged there themselves.
+    pub fn unknown(&self) -> &BTreeMap<Slot, BTreeSet<NodeId>> {
+        &self.unknown
     }
 
     /// What the replicas have together, once all of them have told everything.
@@ -196,26 +226,40 @@ mod tests {
         let key = Bytes::from("foo");
         assert_eq!(slot_of(&key), Slot(12_182));
         for node in [NodeId(1), NodeId(2)] {
-            let first = Content { part: part(0, 8_000), entries: vec![], next: Some(place(5)) };
+            let first = Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: Some(place(5)) };
             assert!(refetch.take(node, first.clone()));
             assert!(!refetch.take(node, first), "it was repeated on the way");
-            assert!(refetch.take(node, Content { part: part(5, 8_000), entries: vec![], next: None }));
+            assert!(refetch.take(node, Content { part: part(5, 8_000), entries: vec![], unknown: vec![], next: None }));
             assert_eq!(refetch.found(), None);
             let entries = vec![(key.clone(), written(node.0))];
-            assert!(refetch.take(node, Content { part: part(9_000, SLOTS), entries, next: None }));
+            assert!(refetch.take(node, Content { part: part(9_000, SLOTS), entries, unknown: vec![], next: None }));
             assert_eq!(refetch.question(node), None);
         }
         let found = refetch.found().expect("both have told");
         assert_eq!(found[&key].versions().len(), 2, "both versions, since neither replaced the other");
-        let late = Content { part: part(0, 8_000), entries: vec![], next: None };
+        let late = Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: None };
         assert!(!refetch.take(NodeId(3), late));
+    }
+
+    #[test]
+    fn a_replica_that_is_damaged_too_tells_where_it_can_tell_nothing() {
+        let mut refetch = Refetch::new(vec![part(0, 8_000)], [NodeId(1), NodeId(2)].into(), HELD_MAX);
+        let unknown = vec![part(7, 9).within(&part(0, 8)).expect("slot 7"), part(20, 21)];
+        let content = Content { part: part(0, 8_000), entries: vec![], unknown, next: None };
+        assert!(content.is_well_formed() && refetch.take(NodeId(1), content));
+        assert_eq!(refetch.found(), None);
+        let content = Content { part: part(0, 8_000), entries: vec![], unknown: vec![part(20, 21)], next: None };
+        assert!(refetch.take(NodeId(2), content));
+        assert!(refetch.found().is_some());
+        let damaged: Vec<_> = refetch.unknown().iter().map(|(slot, nodes)| (slot.0, nodes.len())).collect();
+        assert_eq!(damaged, [(7, 1), (20, 2)]);
     }
 
     #[test]
     fn more_than_may_be_held_ends_the_questions_and_finds_nothing() {
         let mut refetch = refetch(7);
         let entries = vec![(Bytes::from("foo"), written(1))];
-        let page = |part: Part, entries| Content { part, entries, next: None };
+        let page = |part: Part, entries| Content { part, entries, unknown: vec![], next: None };
         assert!(refetch.take(NodeId(1), page(part(0, 8_000), vec![])));
         assert!(refetch.take(NodeId(1), page(part(9_000, SLOTS), entries)));
         assert_eq!(refetch.question(NodeId(2)), None);
@@ -225,12 +269,15 @@ mod tests {
     #[test]
     fn contents_that_no_correct_replica_sends_are_refused() {
         let good =
-            Content { part: part(9_000, SLOTS), entries: vec![(Bytes::from("foo"), written(1))], next: None };
+            Content { part: part(9_000, SLOTS), entries: vec![(Bytes::from("foo"), written(1))], unknown: vec![], next: None };
         assert!(good.is_well_formed());
         let bad = [
             Content { part: part(13_000, SLOTS), ..good.clone() },
             Content { part: part(9_000, SLOTS + 1), ..good.clone() },
-            Content { part: part(9_000, 9_000), entries: vec![], next: None },
+            Content { part: part(9_000, 9_000), entries: vec![], unknown: vec![], next: None },
+            Content { unknown: vec![part(8_999, 9_001)], ..good.clone() },
+            Content { unknown: vec![part(13_000, 13_001)], next: Some(place(13_000)), ..good.clone() },
+            Content { unknown: vec![part(9_000, 9_001); UNKNOWN_MAX + 1], ..good.clone() },
             Content { next: Some(place(9_000)), ..good.clone() },
             Content { next: Some(place(12_000)), ..good.clone() },
             Content { entries: vec![good.entries[0].clone(), good.entries[0].clone()], ..good.clone() },

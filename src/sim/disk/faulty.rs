@@ -155,6 +155,19 @@ impl SimDisk {
         self.faulty.active.push(active);
     }
 
+    pub fn has_unreadable(&self) -> bool {
+        self.faulty.active.iter().any(|active| !active.unreadable.is_empty())
+    }
+
+    /// As it would be if what cannot be read were lost.
+    pub fn without_unreadable(&self) -> SimDisk {
+        let mut disk = self.clone();
+        for (file, offset) in self.faulty.active.iter().flat_map(|active| &active.unreadable) {
+            disk.overwrite(*file, *offset, None);
+        }
+        disk
+    }
+
     /// The disk no longer fails by `fault`.
     pub fn end_fault(&mut self, fault: usize) {
         self.faulty.active.retain(|active| active.fault != fault);

@@ -53,7 +53,13 @@ impl World {
             }
             Action::Disk { node, what } => {
                 let stream = self.draws(index, *node);
-                self.hosts[*node].disk.begin_fault(index, *what, stream);
+                let mut disk = self.hosts[*node].disk.clone();
+                disk.begin_fault(index, *what, stream);
+                // What cannot be read is soon written anew as the replicas have it, and what is under it is gone.
+                let is_harmless = !disk.has_unreadable();
+                if is_harmless || self.may_harm(index, *node, &disk.without_unreadable(), false) {
+                    self.hosts[*node].disk = disk;
+                }
             }
             Action::Damage { node, what, files } => self.damage(index, *node, *what, *files),
             Action::Swap { nodes } => self.swap(index, *nodes),
@@ -329,7 +335,16 @@ impl World {
 
     /// Puts `disk` in the place of the one of `node`, if the budget allows.
     fn harm(&mut self, index: usize, node: usize, disk: SimDisk, forgets: bool) -> bool {
-        let lost = self.would_lose(node, &disk);
+        let allowed = self.may_harm(index, node, &disk, forgets);
+        if allowed {
+            self.hosts[node].disk = disk;
+        }
+        allowed
+    }
+
+    /// Whether the budget allows that `node` has no more than what is on `disk`. If so, the ghost takes note.
+    fn may_harm(&mut self, index: usize, node: usize, disk: &SimDisk, forgets: bool) -> bool {
+        let lost = self.would_lose(node, disk);
         let harm = Harm { at: self.now, node, forgets };
         let within = self.scenario.nodes[0].request_timeout;
         if !budget::allows(self.scenario.unrestricted, &self.ghost, &harm, within, lost.len()) {
@@ -337,7 +352,6 @@ impl World {
             return false;
         }
         self.ghost.note(harm, lost);
-        self.hosts[node].disk = disk;
         true
     }
 
