@@ -94,6 +94,8 @@ facts! {
     DamageFound = "damage_found",
     /// All other replicas have told everything that they have of a damaged part.
     DamageRefetched = "damage_refetched",
+    /// What could not be read, twice, can be read after all.
+    DamagePassed = "damage_passed",
     /// A damaged table is written anew with what some replicas have told, while another was damaged in the same part:
     /// what only those two had is lost.
     DamageShared = "damage_shared",

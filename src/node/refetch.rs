@@ -12,6 +12,8 @@
 //! - **Hints and notes** have no replicas. A hint that is lost is dropped, and seen to be: the write itself is on other
 //!   replicas, which repair brings to its target. The layout is written again.
 //!
+//! - **What comes back was never lost**: before the table is written anew, the damaged places are read once more. A bad
+//!   cable made this node replace what it had by what replicas with new disks had: nothing.
 //! - **Two that are damaged in the same part** do not wait for each other, if a third one is whole there. What only the
 //!   two had is lost then, and the fact `damage_shared` tells of it.
 //!
@@ -23,6 +25,7 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, Slot};
+use crate::causal::siblings::Siblings;
 use crate::node::fact::Fact;
 use crate::node::input::Env;
 use crate::node::keyspace;
@@ -77,7 +80,7 @@ impl Node {
     pub(super) fn mend_round(&mut self, env: &mut Env) {
         self.recount_slots(env);
         let Some(placement) = self.placement.clone() else { return };
-        if !self.store.engine.is_damaged() {
+        if !self.store.engine.is_damaged() || self.look_again(env) {
             return;
         }
         let suspects = self.store.engine.suspects(env.disk);
@@ -102,6 +105,20 @@ impl Node {
         for node in mending.refetch.open().filter(|&node| self.usable(node)).collect::<Vec<_>>() {
             self.ask_for_lost(node, env);
         }
+    }
+
+    /// Whether damage has passed by itself. Whatever was to be done about it begins anew then, in the next round.
+    fn look_again(&mut self, env: &mut Env) -> bool {
+        let suspects = self.store.engine.suspects(env.disk);
+        let has_passed = self.store.engine.look_again(env.disk) > 0;
+        if has_passed {
+            let ranges = suspects.iter().flat_map(|suspect| &suspect.ranges);
+            let parts = ranges.filter_map(|range| keyspace::part(&range.first, &range.last));
+            self.recount.extend(parts.flat_map(|part| part.slots().collect::<Vec<_>>()));
+            self.mending = None;
+            env.out.facts.push(Fact::DamagePassed);
+        }
+        has_passed
     }
 
     fn ask_for_lost(&mut self, node: NodeId, env: &mut Env) {
@@ -148,37 +165,39 @@ impl Node {
             env.out.facts.push(Fact::DamageRepaired);
             return;
         }
-        let Some(found) = mending.refetch.found().filter(|_| !self.store.engine.is_rewriting()) else {
-            return;
-        };
-        if self.placement.as_ref().is_some_and(|placement| !mending.is_told(self.me(), placement)) {
+        if self.store.engine.is_rewriting() {
             return;
         }
-        let mut entries: Vec<(Bytes, Bytes)> = Vec::with_capacity(found.len() + 1);
-        for (key, siblings) in found {
-            // More than a key may hold: no replica takes what all have together, until a client has reconciled it.
-            if !siblings.is_valid() {
-                return;
-            }
-            entries.push(keyspace::entry(key, siblings));
+        let Some(entries) = self.told(mending) else { return };
+        let (suspect, is_shared) = (mending.suspect.clone(), !mending.refetch.unknown().is_empty());
+        // The last moment at which nothing is lost: those who were asked may have lost everything themselves.
+        if self.look_again(env) {
+            return;
         }
-        if let Some(placement) = &self.placement {
-            let mut layout = Vec::new();
-            keyspace::encode_value(placement.layout(), &mut layout);
-            entries.push((Bytes::new(keyspace::LAYOUT), Bytes::from(layout)));
-        }
-        entries.retain(|(key, _)| mending.suspect.contains(key));
-        match self.store.engine.repair(&mending.suspect, &entries, env.disk) {
+        match self.store.engine.repair(&suspect, &entries, env.disk) {
             Ok(()) => {
                 self.store.forgot = true;
-                if !mending.refetch.unknown().is_empty() {
-                    env.out.facts.push(Fact::DamageShared);
-                }
+                env.out.facts.extend(is_shared.then_some(Fact::DamageShared));
             }
             Err(RepairError::Busy) => {}
             // The next round begins again with what is damaged by then.
             Err(_) => self.mending = None,
         }
+    }
+
+    /// The entries of the store that take the place of what is damaged; `None` before everything is told.
+    fn told(&self, mending: &Mending) -> Option<Vec<(Bytes, Bytes)>> {
+        let found = mending.refetch.found()?;
+        let placement = self.placement.as_ref()?;
+        // More than a key may hold: no replica takes what all have together, until a client has reconciled it.
+        if !mending.is_told(self.me(), placement) || !found.values().all(Siblings::is_valid) {
+            return None;
+        }
+        let mut layout = Vec::new();
+        keyspace::encode_value(placement.layout(), &mut layout);
+        let entries = found.iter().map(|(key, siblings)| keyspace::entry(key, siblings));
+        let entries = entries.chain([(Bytes::new(keyspace::LAYOUT), Bytes::from(layout))]);
+        Some(entries.filter(|(key, _)| mending.suspect.contains(key)).collect())
     }
 
     /// Counts slots anew whose entries came in by a repair, past the Merkle forest. Until then a comparison may list

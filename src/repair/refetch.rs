@@ -107,7 +107,9 @@ impl Content {
                 (1..=KEY_MAX).contains(&key.len()) && covered.contains(key) && siblings.is_valid()
             })
             && unknown.len() <= UNKNOWN_MAX
-            && unknown.iter().all(|part| part.is_well_formed() && part.within(&covered).as_ref() == Some(part))
+            && unknown
+                .iter()
+                .all(|part| part.is_well_formed() && part.within(&covered).as_ref() == Some(part))
             && entries.is_sorted_by(|(left, _), (right, _)| (slot_of(left), left) < (slot_of(right), right))
     }
 }
@@ -226,13 +228,22 @@ mod tests {
         let key = Bytes::from("foo");
         assert_eq!(slot_of(&key), Slot(12_182));
         for node in [NodeId(1), NodeId(2)] {
-            let first = Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: Some(place(5)) };
+            let first =
+                Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: Some(place(5)) };
             assert!(refetch.take(node, first.clone()));
             assert!(!refetch.take(node, first), "it was repeated on the way");
-            assert!(refetch.take(node, Content { part: part(5, 8_000), entries: vec![], unknown: vec![], next: None }));
+            assert!(
+                refetch.take(
+                    node,
+                    Content { part: part(5, 8_000), entries: vec![], unknown: vec![], next: None }
+                )
+            );
             assert_eq!(refetch.found(), None);
             let entries = vec![(key.clone(), written(node.0))];
-            assert!(refetch.take(node, Content { part: part(9_000, SLOTS), entries, unknown: vec![], next: None }));
+            assert!(
+                refetch
+                    .take(node, Content { part: part(9_000, SLOTS), entries, unknown: vec![], next: None })
+            );
             assert_eq!(refetch.question(node), None);
         }
         let found = refetch.found().expect("both have told");
@@ -248,7 +259,8 @@ mod tests {
         let content = Content { part: part(0, 8_000), entries: vec![], unknown, next: None };
         assert!(content.is_well_formed() && refetch.take(NodeId(1), content));
         assert_eq!(refetch.found(), None);
-        let content = Content { part: part(0, 8_000), entries: vec![], unknown: vec![part(20, 21)], next: None };
+        let content =
+            Content { part: part(0, 8_000), entries: vec![], unknown: vec![part(20, 21)], next: None };
         assert!(refetch.take(NodeId(2), content));
         assert!(refetch.found().is_some());
         let damaged: Vec<_> = refetch.unknown().iter().map(|(slot, nodes)| (slot.0, nodes.len())).collect();
@@ -268,8 +280,12 @@ mod tests {
 
     #[test]
     fn contents_that_no_correct_replica_sends_are_refused() {
-        let good =
-            Content { part: part(9_000, SLOTS), entries: vec![(Bytes::from("foo"), written(1))], unknown: vec![], next: None };
+        let good = Content {
+            part: part(9_000, SLOTS),
+            entries: vec![(Bytes::from("foo"), written(1))],
+            unknown: vec![],
+            next: None,
+        };
         assert!(good.is_well_formed());
         let bad = [
             Content { part: part(13_000, SLOTS), ..good.clone() },

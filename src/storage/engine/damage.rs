@@ -112,6 +112,30 @@ impl Engine {
         }
     }
 
+    /// Reads the damaged places once more, and takes for whole those that can be read: the fault was of a cable, or of a
+    /// controller that was reset. How many those are. To be called before what they hold is replaced by what others
+    /// have, who may have lost it. The manifest goes on to name them; after a restart they are looked at again.
+    pub fn look_again(&mut self, disk: &mut dyn Disk) -> usize {
+        let mut pages = Pages { disk, cache: None, read: 0 };
+        let tables: Vec<_> = self.version.tables().filter(|table| self.is_suspect(table.number)).collect();
+        let mut whole = Vec::new();
+        for table in tables {
+            // This reads footer and index too.
+            let Ok(blocks) = reader::blocks(table, &mut pages) else { continue };
+            let of_table = (table.number, 0)..=(table.number, u64::MAX);
+            whole.extend(self.damaged.range(of_table).filter(|(_, offset)| {
+                let block = blocks.iter().find(|block| block.handle.offset == *offset);
+                block.is_none_or(|block| pages.fetch(table.file(), block.handle).is_ok())
+            }));
+        }
+        for place in &whole {
+            self.damaged.remove(place);
+            self.unrecorded.retain(|other| other != place);
+            self.settled = false;
+        }
+        whole.len()
+    }
+
     /// Writes the table of `suspect` anew: `entries` take the place of what was damaged, and all else in it stays.
     /// They must be everything that the replicas have in those ranges: a key that is not among them will not
     /// be found, even if an older table has it, or deleted keys would come back. Newer writes win over them.
