@@ -7,7 +7,7 @@
 //! | key | meaning | default |
 //! |---|---|---|
 //! | `name` | in reports | the file's name |
-//! | `cluster.nodes` | how many, 1 to 100 | |
+//! | `cluster.nodes` | how many, 1 to 1000 | |
 //! | `cluster.n` | replicas of each key | 3, or all |
 //! | `cluster.r`, `cluster.w` | answers a read needs, disks a write needs: a number, `"one"`, `"quorum"`, `"all"` | `"quorum"` |
 //! | `cluster.sloppy` | whether stand-ins keep hints | `true` |
@@ -17,7 +17,7 @@
 //! | `run.duration` | how long clients work and faults happen | |
 //! | `run.settle` | how long the cluster may take to recover after that | `"60s"` |
 //! | `run.events_max` | more events than this is the verdict `budget` | 1,000,000,000 |
-//! | `storage.memtable_bytes`, `table_bytes`, `block_bytes`, `cache_bytes`, `level0_tables` | as in [`crate::storage::Config`] | as there |
+//! | `storage.memtable_bytes`, `table_bytes`, `block_bytes`, `cache_bytes`, `level0_tables`, `reserve_bytes` | as in [`crate::storage::Config`] | as there |
 //! | `network.latency` | `{ min, max }` of one frame | 200us to 2ms |
 //! | `network.tail` | share of frames that take ten times as long | 0.1% |
 //! | `network.loss`, `network.duplication` | share of frames | none |
@@ -32,6 +32,7 @@
 //! | `clients.value_bytes` | `{ min, max }` of a value | 16 to 256 |
 //! | `clients.timeout` | when a client gives up waiting | `"3s"` |
 //! | `clients.mix` | weights of `get`, `update` (a read, then a write with its context), `put` (a write without a context), `add` (a write with the empty context), `delete` (a read, then a delete with its context) | 50 25 15 5 5 |
+//! | `expect.news_rounds` | rounds of gossip in which the news of each crash and each restart must have got around to all nodes that run; besides, nobody may take a node for dead that runs, is not paused, and has not been cut off for that long. Not checked unless it is given | |
 //! | `expect.facts` | facts ([`crate::node::fact`]) that must be reached, or the run is `vacuous` | none |
 //!
 //! ## Faults
@@ -42,6 +43,7 @@
 //! partition = { at = "20s", for = "20s", groups = [["n4", "n5"]], one_way = false }
 //! crash     = { at = "30s", node = "n2", lose = "unsynced" }       # or "torn"
 //! restart   = { at = "36s", node = "n2" }
+//! pause     = { at = "40s", for = "3s", node = "n3" }              # it does not run; what it was sent waits
 //! ```
 //!
 //! Nodes in no group of a partition are a side of their own. `one_way` cuts only what each group sends to later

@@ -53,6 +53,7 @@
 //! | `recency` | with R + W > N, a read knows every write acknowledged, and all that any read showed, before it began |
 //! | `converge` | all replicas of each key hold equal siblings |
 //! | `hints` | no hint is left |
+//! | `membership` | where the scenario sets `news_rounds`: failures and returns get around in as many rounds, and nobody who runs is taken for dead |
 //!
 //! Clocks of versions are exact sets of writes, so "knows" errs to neither side.
 //!

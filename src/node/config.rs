@@ -8,6 +8,7 @@ use crate::base::limits::{N_MAX, NAME_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
 use crate::base::time::Duration;
 use crate::node::consistency::{Consistency, Durability, OnSiblings, TIMEOUT_MAX};
 use crate::quorum::tally::Level;
+use crate::ring::placement::Known;
 use crate::storage;
 
 /// One node's configuration.
@@ -67,6 +68,8 @@ pub struct Config {
     /// How often a node compares its Merkle trees with another replica.
     pub exchange_every: Duration,
     pub storage: storage::Config,
+    /// The placement that the driver knows already; no decision, and without any influence on one.
+    pub known: Known,
 }
 
 impl Config {
@@ -100,6 +103,7 @@ impl Config {
             suspect_after: Duration::from_secs(5),
             exchange_every: Duration::from_secs(1),
             storage: storage::Config::default(),
+            known: Known::default(),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod fact;
 pub mod identity;
 pub mod input;
 pub mod keyspace;
+pub mod latency;
 pub mod message;
 pub mod outbox;
 pub mod request;

@@ -18,6 +18,8 @@ pub enum Timer {
     Scrub,
     /// An operation has run out of time.
     Op(OpId),
+    /// A read has waited long enough for a whole copy.
+    Whole(OpId),
 }
 
 /// The deadlines that are set.

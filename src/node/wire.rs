@@ -29,7 +29,7 @@ use crate::node::message::Message;
 /// Bytes before the message.
 pub const HEADER: usize = 40;
 const MAGIC: [u8; 2] = *b"kv";
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const SUM_AT: usize = 32;
 
 /// Who sent a frame.
@@ -166,11 +166,11 @@ mod tests {
         assert_eq!(
             text,
             concat!(
-                "2f0000006b760400",
+                "2f0000006b760500",
                 "0700000000000000",
                 "0300000000000000",
                 "0500000000000000",
-                "f3d6b7b39e7e2ec7",
+                "2426fad9b90e66d4",
                 "0909036b657900",
             )
         );

@@ -68,6 +68,9 @@ impl Audit {
         self.audits += 1;
         let promises = std::mem::take(&mut self.promises);
         self.audited += promises.len() as u64;
+        if promises.is_empty() {
+            return;
+        }
         let mut survivors: Vec<_> = hosts.iter().filter_map(|host| host.after_power_loss(now)).collect();
         let mut known: BTreeMap<&Bytes, Vec<Siblings>> = BTreeMap::new();
         for promise in &promises {

@@ -1,11 +1,12 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
 //! [`recency`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`], [`converge`] and
-//! [`hints`] compare it with what the nodes hold in the end.
+//! [`hints`] compare it with what the nodes hold in the end; [`membership`] judges how news of failures got around.
 
 pub mod converge;
 pub mod durable;
 pub mod hints;
+pub mod membership;
 pub mod provenance;
 pub mod recency;
 

@@ -26,6 +26,8 @@ pub enum Action {
     Crash { node: usize, lose: Unsynced },
     /// A crashed node starts again, from its own disk.
     Restart { node: usize },
+    /// A process does not run for a time, as while its machine is moved or its memory swapped. What it was sent waits.
+    Pause { node: usize, lasts: Duration },
 }
 
 impl Action {
@@ -35,6 +37,7 @@ impl Action {
             Action::Partition { .. } => "partition",
             Action::Crash { .. } => "crash",
             Action::Restart { .. } => "restart",
+            Action::Pause { .. } => "pause",
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod event;
 pub mod fault;
 pub mod history;
 pub mod host;
+pub mod membership;
 pub mod network;
 pub mod probe;
 pub mod queue;

@@ -5,6 +5,8 @@
 //! lost. Frames overtake each other because each has its own latency.
 
 use core::mem;
+use std::boxed::Box;
+use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use crate::base::rng::{Ppm, Stream};
@@ -47,6 +49,18 @@ struct Link {
     again: Stream,
 }
 
+impl Link {
+    fn new(seed: u64, entity: u64) -> Link {
+        Link {
+            latency: Stream::new(seed, "net.latency", entity),
+            tail: Stream::new(seed, "net.tail", entity),
+            loss: Stream::new(seed, "net.loss", entity),
+            duplication: Stream::new(seed, "net.duplication", entity),
+            again: Stream::new(seed, "net.again", entity),
+        }
+    }
+}
+
 /// Links that are cut, by the fault that cut them.
 #[derive(Clone, Debug, Hash)]
 struct Cut {
@@ -69,7 +83,9 @@ pub struct Counts {
 pub struct Network {
     plan: NetworkPlan,
     nodes: usize,
-    links: Vec<Link>,
+    seed: u64,
+    /// Those that ever had a frame. Of a thousand nodes' million links few have.
+    links: BTreeMap<u64, Box<Link>>,
     cuts: Vec<Cut>,
     counts: Counts,
     /// Faults that dropped a frame since they were last asked for.
@@ -78,24 +94,23 @@ pub struct Network {
 
 impl Network {
     pub fn new(plan: NetworkPlan, nodes: usize, seed: u64) -> Network {
-        let link = |entity: u64| Link {
-            latency: Stream::new(seed, "net.latency", entity),
-            tail: Stream::new(seed, "net.tail", entity),
-            loss: Stream::new(seed, "net.loss", entity),
-            duplication: Stream::new(seed, "net.duplication", entity),
-            again: Stream::new(seed, "net.again", entity),
-        };
-        // A link's entity does not depend on the number of nodes, so that one more node moves no draw of the others.
-        let pairs = (0..nodes).flat_map(|from| (0..nodes).map(move |to| ((from as u64) << 32) | to as u64));
-        let links = pairs.map(link).collect();
-        Network { plan, nodes, links, cuts: Vec::new(), counts: Counts::default(), effective: Vec::new() }
+        Network {
+            plan,
+            nodes,
+            seed,
+            links: BTreeMap::new(),
+            cuts: Vec::new(),
+            counts: Counts::default(),
+            effective: Vec::new(),
+        }
     }
 
     /// Decides the fate of one frame.
     pub fn send(&mut self, from: usize, to: usize) -> Fate {
-        let index = self.link(from, to);
         let plan = self.plan;
-        let link = &mut self.links[index];
+        // A link's entity does not depend on the number of nodes, so that one more node moves no draw of the others.
+        let entity = ((from as u64) << 32) | to as u64;
+        let link = self.links.entry(entity).or_insert_with(|| Box::new(Link::new(self.seed, entity)));
         let slow = |chance: bool| if chance { TAIL_FACTOR } else { 1 };
         let after = link.latency.between(plan.latency_min, plan.latency_max);
         let after = after.saturating_mul(slow(link.tail.chance(plan.tail)));
@@ -130,7 +145,7 @@ impl Network {
 
     /// Cuts links, given as (from, to), for `fault`, until it is healed.
     pub fn cut(&mut self, fault: usize, pairs: &[(usize, usize)]) {
-        let mut links = std::vec![false; self.links.len()];
+        let mut links = std::vec![false; self.nodes * self.nodes];
         for &(from, to) in pairs {
             links[self.link(from, to)] = true;
         }

@@ -91,7 +91,12 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     let mut checks = check::safety(scenario, world.history(), &probe, world.violations());
     checks.push(world.audit().check());
     let broken = failed(&checks);
-    let recovery = check::liveness(scenario, &probe);
+    let mut recovery = check::liveness(scenario, &probe);
+    recovery.extend(
+        scenario.news_rounds.map(|rounds| {
+            check::membership::check(world.membership(), rounds, scenario.nodes[0].gossip_every)
+        }),
+    );
     let stuck = failed(&recovery);
     checks.extend(recovery);
     let vacuous = vacuous(world);

@@ -46,6 +46,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// Facts that a run must reach.
     pub expect: Vec<Fact>,
+    /// Rounds of gossip in which each failure and each return must be known to all. `None`: not checked.
+    pub news_rounds: Option<u32>,
     pub regression: Option<Regression>,
 }
 

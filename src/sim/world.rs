@@ -19,11 +19,13 @@ use crate::node::input::Input;
 use crate::node::outbox::{Outbox, Reply, Target};
 use crate::node::request::Outcome;
 use crate::node::wire;
+use crate::ring::placement::Known;
 use crate::sim::audit::{Audit, Promise};
 use crate::sim::event::Event;
 use crate::sim::fault::{Action, Effect};
 use crate::sim::history::{End, Operation};
 use crate::sim::host::{Host, Then};
+use crate::sim::membership::Membership;
 use crate::sim::network::{Fate, Network};
 use crate::sim::queue::Queue;
 use crate::sim::scenario::Scenario;
@@ -61,6 +63,9 @@ pub struct World {
     /// What no declared fault explains.
     violations: Vec<String>,
     audit: Audit,
+    membership: Membership,
+    /// The newest version of the layout whose placement all hosts know.
+    placed: u64,
     trace: Trace,
     /// Clients have stopped, and everything has healed.
     calm: bool,
@@ -116,6 +121,8 @@ impl World {
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
             audit: Audit::default(),
+            membership: Membership::new(nodes),
+            placed: 0,
             trace: Trace::default(),
             calm: false,
             scratch: Scratch::default(),
@@ -175,6 +182,10 @@ impl World {
 
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    pub fn membership(&self) -> &Membership {
+        &self.membership
     }
 
     pub fn violations(&self) -> &[String] {
@@ -251,6 +262,7 @@ impl World {
         if let Err(error) = &opened {
             self.violations.push(format!("n{} did not start at {}: {error}", node + 1, self.now));
         }
+        self.membership.started(node, &self.hosts, self.now);
         self.absorb(node);
         opened.is_ok()
     }
@@ -272,6 +284,12 @@ impl World {
     }
 
     fn ready(&mut self, node: usize) {
+        let host = &self.hosts[node];
+        if host.busy_until > self.now {
+            // Paused meanwhile.
+            self.queue.schedule(host.busy_until, Event::Ready { node: node as u32, boot: host.boot });
+            return;
+        }
         let Some(input) = self.hosts[node].inbox.pop_front() else { return };
         let more = !self.hosts[node].inbox.is_empty();
         self.feed(node, input);
@@ -322,6 +340,11 @@ impl World {
         for fact in out.facts.drain(..) {
             self.facts[fact as usize] += 1;
             self.trace.word(fact as u64);
+            match fact {
+                Fact::MemberDown | Fact::MemberUp => self.membership.heard(node, &self.hosts, self.now),
+                Fact::LayoutAdopted => self.share_placement(node),
+                _ => {}
+            }
         }
         for request in out.syncs.drain(..) {
             let then = self.hosts[node].sync(request);
@@ -345,6 +368,16 @@ impl World {
         }
         self.scratch.outbox = out;
         self.arm(node);
+    }
+
+    /// Computing a placement takes long, and each takes much room: what one node has found out, all are told.
+    fn share_placement(&mut self, node: usize) {
+        let placement = self.hosts[node].node.as_ref().and_then(|node| node.placement().cloned());
+        if let Some(placement) = placement.filter(|placement| placement.layout().version > self.placed) {
+            self.placed = placement.layout().version;
+            let known = Known::new(placement);
+            self.hosts.iter_mut().for_each(|host| host.learn(&known));
+        }
     }
 
     fn synced(&mut self, node: usize, sync: u64) {
@@ -521,6 +554,7 @@ impl World {
         match &scenario.faults[index].action {
             Action::Partition { lasts, links, .. } => {
                 self.network.cut(index, links);
+                self.membership.parted(Instant(u64::MAX));
                 if let Some(lasts) = *lasts {
                     self.queue.schedule(self.now + lasts, Event::Heal { index });
                 }
@@ -534,6 +568,13 @@ impl World {
                 self.strike(*node);
                 self.effects[index].effective = !self.hosts[*node].is_up() && self.start(*node);
             }
+            Action::Pause { node, lasts } => {
+                let (until, host) = (self.now + *lasts, &mut self.hosts[*node]);
+                self.effects[index].effective = host.is_up();
+                self.effects[index].ended = Some(until);
+                host.busy_until = host.busy_until.max(until);
+                self.membership.disturbed(*node, until);
+            }
         }
     }
 
@@ -544,10 +585,14 @@ impl World {
         let amount = self.hosts[node].unsynced();
         self.effects[index] = Effect { began: Some(self.now), ended: None, effective: true, amount };
         self.hosts[node].crash(lose);
+        self.membership.failed(node, self.now);
     }
 
     fn heal(&mut self, index: usize) {
         self.network.heal(index);
+        if self.network.is_whole() {
+            self.membership.parted(self.now);
+        }
         self.effects[index].ended = Some(self.now);
     }
 
@@ -555,6 +600,7 @@ impl World {
     fn grow_calm(&mut self) {
         self.calm = true;
         self.network.calm();
+        self.membership.parted(self.now);
         self.clients.iter_mut().for_each(Client::stop);
         for (fault, effect) in self.scenario.faults.iter().zip(&mut self.effects) {
             if matches!(fault.action, Action::Partition { .. }) && effect.began.is_some() {

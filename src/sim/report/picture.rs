@@ -70,7 +70,7 @@ pub fn draw(world: &World) -> String {
                 let note = format!("{}, {} unsynced bytes {fate}", seconds(began, back), effect.amount);
                 picture.push_str(&row(&format!("n{} down", node + 1), &canvas.bar(began, back), &note));
             }
-            Action::Restart { .. } => {}
+            Action::Restart { .. } | Action::Pause { .. } => {}
         }
     }
     let calm = Instant::ZERO + scenario.duration;

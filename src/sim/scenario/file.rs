@@ -70,6 +70,7 @@ pub(super) struct Storage {
     pub block_bytes: Option<Spanned<u32>>,
     pub cache_bytes: Option<u64>,
     pub level0_tables: Option<Spanned<u32>>,
+    pub reserve_bytes: Option<Spanned<u64>>,
 }
 
 /// From `min` to `max`, both included.
@@ -135,6 +136,7 @@ pub(super) enum Fault {
     Partition(Partition),
     Crash(Crash),
     Restart(Restart),
+    Pause(Pause),
 }
 
 #[derive(Deserialize)]
@@ -172,10 +174,20 @@ pub(super) struct Restart {
     pub node: Spanned<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pause {
+    pub at: Spanned<As<Duration>>,
+    #[serde(rename = "for")]
+    pub lasts: Spanned<As<Duration>>,
+    pub node: Spanned<String>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Expect {
     pub facts: Vec<Spanned<String>>,
+    pub news_rounds: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]

@@ -26,8 +26,8 @@ use crate::sim::network::NetworkPlan;
 use crate::sim::verdict::Verdict;
 use crate::sim::workload::{ClientPlan, Mix};
 
-/// One process holds them all, and each pair has a link.
-const NODES_MAX: u16 = 100;
+/// One process holds them all.
+const NODES_MAX: u16 = 1000;
 const CLIENTS_MAX: u32 = 10_000;
 const KEYS_MAX: u64 = 1_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -56,6 +56,10 @@ pub(super) fn check(file: File, name: &str) -> Checked<Scenario> {
         clocks: clocks(&file.clocks)?,
         clients: clients(&file.clients, duration)?,
         faults: faults(&file.fault, nodes.len(), duration)?,
+        news_rounds: match &file.expect.news_rounds {
+            Some(rounds) => Some(within("news_rounds", &Some(rounds.clone()), 0, 1, 1000)?),
+            None => None,
+        },
         expect: file.expect.facts.iter().map(fact).collect::<Checked<Vec<Fact>>>()?,
         regression: file.regression.map(regression).transpose()?,
         nodes,
@@ -177,6 +181,7 @@ fn store(config: &mut Config, storage: &file::Storage) -> Checked<()> {
     to.table_bytes = within("table_bytes", &storage.table_bytes, to.table_bytes, 4096, 1 << 30)?;
     to.block_bytes = within("block_bytes", &storage.block_bytes, to.block_bytes, 256, 1 << 20)?;
     to.level0_tables = within("level0_tables", &storage.level0_tables, to.level0_tables, 1, 100)?;
+    to.reserve_bytes = within("reserve_bytes", &storage.reserve_bytes, to.reserve_bytes, 0, 1 << 30)?;
     to.cache_bytes = storage.cache_bytes.unwrap_or(to.cache_bytes);
     Ok(())
 }
@@ -284,19 +289,36 @@ fn faults(faults: &[file::Fault], nodes: usize, duration: Duration) -> Checked<V
                 at: start(&restart.at)?,
                 action: Action::Restart { node: node(&restart.node, nodes)? },
             },
+            file::Fault::Pause(pause) => {
+                let (at, lasts) = (start(&pause.at)?, value(&pause.lasts));
+                lasts_within("pause", &pause.at, &pause.lasts, duration)?;
+                Fault { at, action: Action::Pause { node: node(&pause.node, nodes)?, lasts } }
+            }
         })
     };
     faults.iter().map(fault).collect()
 }
 
+/// Refuses a fault that lasts no time, or longer than the run.
+fn lasts_within(
+    kind: &str,
+    at: &Spanned<As<Duration>>,
+    lasts: &Spanned<As<Duration>>,
+    duration: Duration,
+) -> Checked<()> {
+    let (at, span) = (value(at), value(lasts));
+    if span == Duration::ZERO || at.0.saturating_add(span.0) > duration.0 {
+        let message = format!("a {kind} from {at} for {span}");
+        let allowed = format!("more than 0s, and an end before that of the run, {duration}");
+        return refuse(lasts.span(), message, allowed);
+    }
+    Ok(())
+}
+
 fn parted(partition: &file::Partition, nodes: usize, duration: Duration) -> Checked<Action> {
     let lasts = partition.lasts.as_ref().map(value);
-    if let (Some(lasts), Some(spanned)) = (lasts, &partition.lasts)
-        && (lasts == Duration::ZERO || value(&partition.at).0.saturating_add(lasts.0) > duration.0)
-    {
-        let message = format!("a partition from {} for {lasts}", value(&partition.at));
-        let allowed = format!("more than 0s, and an end before that of the run, {duration}");
-        return refuse(spanned.span(), message, allowed);
+    if let Some(spanned) = &partition.lasts {
+        lasts_within("partition", &partition.at, spanned, duration)?;
     }
     let mut members = BTreeSet::new();
     let mut groups = Vec::new();
