@@ -40,8 +40,8 @@ baseline:
 # Long runs: a thousand seeds of each scenario, and the property tests with many more cases.
 nightly:
     cargo build --release
-    for scenario in scenarios/*.toml; do cargo run --release -- sweep "$scenario" --seeds 1..1001 || exit 1; done
-    PROPTEST_CASES=20000 cargo test --release
+    cargo run --release -- sweep scenarios/*.toml --seeds 1..1001 --save
+    PROPTEST_CASES=20000 KVSIM_TWIN_SEEDS=50 cargo test --release
     just nightly-storage
 
 # The storage engine: millions of random operations, crashes and restarts against a model, and every bit of every kind
@@ -54,6 +54,14 @@ nightly-storage cases="30000":
 # `just bench-storage 2000000 100` and `just bench-storage 1000000 1024`.
 bench-storage entries="200000" value="100" rounds="3":
     cargo bench --bench storage -- {{entries}} {{value}} {{rounds}}
+
+# Plants every bug of tests/mutants into a copy of the tree, and shows which scenario finds it after how many seeds.
+# `just mutants hint-counted-as-acknowledgement` tries one.
+mutants *names:
+    tests/mutants/run {{names}}
+# The simulator: events a second, the oracles' share, copies, threads (`just bench-sim loop` for one part).
+bench-sim part="" number="":
+    cargo bench --bench simulator -- {{part}} {{number}}
 
 # Accept changed snapshots after looking at them (needs cargo-insta).
 review:

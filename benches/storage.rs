@@ -72,7 +72,7 @@ impl Ours {
 
     /// Hands work out and takes results, waiting for the first at most `wait`.
     fn pump(&mut self, wait: Duration) {
-        while let Some(request) = self.engine.poll_sync() {
+        while let Some(request) = self.engine.poll_sync(&mut self.disk).expect("the disk works") {
             self.syncs.send(request).expect("the thread runs");
         }
         while let Some(job) = self.engine.poll_job() {
@@ -111,7 +111,7 @@ impl Store for Ours {
     fn sync(&mut self) {
         // Waiting for one's own sync, one does it oneself, as the other engine does.
         while self.engine.durable() < self.engine.appended() {
-            match self.engine.poll_sync() {
+            match self.engine.poll_sync(&mut self.disk).expect("the disk works") {
                 Some(request) => {
                     let result = kvsim::disk::Disk::sync(&mut self.disk, request.target);
                     self.engine.synced(request.ticket, result, &mut self.disk).expect("the disk works");

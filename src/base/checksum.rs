@@ -1,13 +1,13 @@
 //! Checksums and hashes with one meaning on every machine.
 //!
 //! - [`checksum`]: 64-bit XXH3 with a context as its seed. Detects accidents, not attackers.
-//! - [`StableHasher`]: feeds `#[derive(Hash)]` into XXH3 with every integer in little-endian and `usize` as 64 bits,
-//!   so that a hash of a whole state is equal on every platform and build.
+//! - [`StableHasher`]: what `#[derive(Hash)]` is fed into, with every integer as 64 bits, so that a hash of a whole
+//!   state is equal on every platform (of little-endian order: slices of integers come as raw bytes) and build.
 //! - [`digest`]: BLAKE3 cut to 128 bits, where a collision would hide a divergence (Merkle leaves).
 
 use core::hash::{Hash, Hasher};
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// XXH3-64 of `bytes`, bound to `context` (a file id and offset, say), so that right bytes in a wrong place fail.
 pub fn checksum(context: u64, bytes: &[u8]) -> u64 {
@@ -37,62 +37,79 @@ pub fn state_hash<T: Hash + ?Sized>(state: &T) -> u64 {
     hasher.finish()
 }
 
-/// A platform-independent [`Hasher`].
-pub struct StableHasher(Xxh3);
+/// Bytes from which on XXH3 takes them in at once.
+const LONG: usize = 32;
 
-impl Default for StableHasher {
-    fn default() -> StableHasher {
-        StableHasher(Xxh3::new())
-    }
-}
+/// A platform-independent [`Hasher`]: every integer is one word of [`mix`], long strings of bytes are one word of XXH3.
+/// Whole states are hashed at checkpoints, and consist of small integers; a streaming XXH3 spent most of its time on
+/// copying those into its buffer.
+#[derive(Default)]
+pub struct StableHasher(u64);
 
 impl Hasher for StableHasher {
     fn finish(&self) -> u64 {
-        self.0.digest()
+        self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        if bytes.len() >= LONG {
+            return self.write_u64(xxh3_64_with_seed(bytes, 0));
+        }
+        // The rest of a word is zeros: whoever hashes strings of several lengths hashes their lengths first.
+        for part in bytes.chunks(8) {
+            let mut word = [0u8; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.write_u64(n.into());
     }
 
     fn write_u16(&mut self, n: u16) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n.into());
     }
 
     fn write_u32(&mut self, n: u32) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n.into());
     }
 
     fn write_u64(&mut self, n: u64) {
-        self.write(&n.to_le_bytes());
+        self.0 = mix(self.0, n);
     }
 
     fn write_u128(&mut self, n: u128) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n as u64);
+        self.write_u64((n >> 64) as u64);
     }
 
     fn write_usize(&mut self, n: usize) {
-        self.write(&(n as u64).to_le_bytes());
+        self.write_u64(n as u64);
+    }
+
+    fn write_i8(&mut self, n: i8) {
+        self.write_u64(n as u64);
     }
 
     fn write_i16(&mut self, n: i16) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n as u64);
     }
 
     fn write_i32(&mut self, n: i32) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n as u64);
     }
 
     fn write_i64(&mut self, n: i64) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n as u64);
     }
 
     fn write_i128(&mut self, n: i128) {
-        self.write(&n.to_le_bytes());
+        self.write_u128(n as u128);
     }
 
     fn write_isize(&mut self, n: isize) {
-        self.write(&(n as i64).to_le_bytes());
+        self.write_u64(n as i64 as u64);
     }
 }
 
@@ -118,5 +135,13 @@ mod tests {
     fn state_hashes_see_every_field() {
         assert_ne!(state_hash(&(1u8, 2usize)), state_hash(&(1u8, 3usize)));
         assert_ne!(state_hash(&Some(1u8)), state_hash(&None::<u8>));
+        assert_ne!(state_hash(&("a", "b")), state_hash(&("b", "a")));
+        let bytes = [7u8; 3 * LONG];
+        for len in 0..bytes.len() {
+            let (whole, mut flipped) = (&bytes[..len], bytes);
+            assert_ne!(state_hash(whole), state_hash(&bytes[..len + 1]), "{len}");
+            flipped[len / 2] ^= 1;
+            assert!(len == 0 || state_hash(whole) != state_hash(&flipped[..len]), "{len}");
+        }
     }
 }

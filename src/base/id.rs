@@ -62,3 +62,11 @@ pub struct OpId(pub u64);
 /// The driver's own mark on a client request; the reply carries it back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientTag(pub u64);
+
+/// The name that a client gives to one request, and uses again when it tries that request again: who it is (a random
+/// number, its own for ever), and which of its requests this is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct RequestId {
+    pub client: u64,
+    pub number: u64,
+}

@@ -22,6 +22,10 @@ pub const SIBLINGS_MERGED_MAX: usize = SIBLINGS_MAX * N_MAX as usize;
 pub const SIBLINGS_MERGED_BYTES_MAX: usize = SIBLINGS_BYTES_MAX * N_MAX as usize;
 /// Actors that a clock may name, and single writes that its cloud may hold.
 pub const ACTORS_MAX: usize = 1024;
+/// Requests that a key remembers, to know their retries.
+pub const DONE_MAX: usize = 64;
+/// Edits of one request to a value of a convergent type.
+pub const EDITS_MAX: usize = 256;
 /// The longest encoded sibling set, in bytes, with room for clock and dots: what the storage engine must hold.
 pub const STORED_MAX: usize = SIBLINGS_MERGED_BYTES_MAX + (256 << 10);
 /// The longest frame between nodes, in bytes, header included.
@@ -34,9 +38,13 @@ const _: () = {
     assert!(VALUE_DEFAULT_MAX <= VALUE_MAX);
     // A key can always hold one value of the largest size, and a second one beside it.
     assert!(2 * VALUE_MAX <= SIBLINGS_BYTES_MAX);
-    // Dots and stamps of the most siblings (at most 40 bytes each) and the largest clock (at most 60 bytes for each
-    // actor or dot) fit into the room left for them.
-    assert!(SIBLINGS_MERGED_MAX * 40 + 2 * ACTORS_MAX * 60 <= STORED_MAX - SIBLINGS_MERGED_BYTES_MAX);
+    // Dots and stamps of the most siblings (at most 40 bytes each), the largest clock (at most 60 bytes for each actor
+    // or dot) and the requests that are remembered (at most 60 bytes each) fit into the room left for them. Parts of
+    // convergent types count with all their bytes as values do.
+    assert!(
+        SIBLINGS_MERGED_MAX * 40 + 2 * ACTORS_MAX * 60 + DONE_MAX * 60
+            <= STORED_MAX - SIBLINGS_MERGED_BYTES_MAX
+    );
     // Every stored sibling set fits into a frame with its key, and every frame can be decoded.
     assert!(STORED_MAX + KEY_MAX + 1024 < FRAME_MAX);
     assert!(2 * FRAME_MAX <= crate::base::codec::DECODE_LIMIT);

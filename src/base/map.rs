@@ -1,7 +1,10 @@
 //! [`Map`]: a hash map with a fixed seed and no iteration. Lookups are as fast as a hash map's; an order that could
 //! reach a message, a file or a hash does not exist. Where order matters, use a `BTreeMap`.
 
+use alloc::format;
+use alloc::vec::Vec;
 use core::borrow::Borrow;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use foldhash::fast::FixedState;
@@ -10,7 +13,7 @@ use hashbrown::HashMap;
 use crate::base::checksum::state_hash;
 
 /// A hash map that cannot be iterated.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Map<K, V>(HashMap<K, V, FixedState>);
 
 impl<K, V> Default for Map<K, V> {
@@ -76,6 +79,15 @@ impl<K: Eq + Hash, V: Hash> Hash for Map<K, V> {
         let sum = self.0.iter().fold(0u64, |sum, entry| sum.wrapping_add(state_hash(&entry)));
         hasher.write_u64(self.0.len() as u64);
         hasher.write_u64(sum);
+    }
+}
+
+/// In the order of what the entries look like, because the map has none.
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut entries: Vec<_> = self.0.iter().map(|entry| (format!("{:?}", entry.0), entry)).collect();
+        entries.sort_by(|one, other| one.0.cmp(&other.0));
+        f.debug_map().entries(entries.into_iter().map(|(_, entry)| entry)).finish()
     }
 }
 

@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod checksum;
 pub mod codec;
 pub mod id;
+pub mod invariant;
 pub mod limits;
 pub mod map;
 pub mod rng;

@@ -5,6 +5,7 @@
 //! code. The generator is ChaCha8 (Bernstein 2008), whose output is the same on every machine; ranges and shuffles
 //! are our own, because libraries do not promise theirs for ever.
 
+use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use rand::{Rng, SeedableRng};
@@ -21,8 +22,19 @@ impl Ppm {
     pub const ALWAYS: Ppm = Ppm(1_000_000);
 }
 
+/// As a percentage, exact: a millionth is the fourth decimal.
+impl fmt::Display for Ppm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = alloc::format!("{:04}", self.0 % 10_000);
+        match decimals.trim_end_matches('0') {
+            "" => write!(f, "{}%", self.0 / 10_000),
+            decimals => write!(f, "{}.{decimals}%", self.0 / 10_000),
+        }
+    }
+}
+
 /// An endless sequence of draws for one purpose and entity.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
@@ -78,6 +90,14 @@ impl Stream {
     }
 }
 
+/// How far it is, in words of 32 bits, and of which stream: the generator's own `Debug` tells nothing.
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = crate::base::checksum::checksum(0, &self.0.get_seed());
+        f.debug_struct("Stream").field("drawn", &self.0.get_word_pos()).field("of", &of).finish()
+    }
+}
+
 /// A stream's state is its key and its position.
 impl Hash for Stream {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
@@ -120,6 +140,15 @@ mod tests {
         let hits = (0..100_000).filter(|_| stream.chance(Ppm(250_000))).count();
         assert!((24_000..26_000).contains(&hits), "{hits}");
         assert!((0..1000).all(|_| !stream.chance(Ppm::NEVER) && stream.chance(Ppm::ALWAYS)));
+    }
+
+    #[test]
+    fn shares_print_as_they_are_typed() {
+        for (ppm, text) in
+            [(0, "0%"), (5_000, "0.5%"), (1, "0.0001%"), (1_000_000, "100%"), (10_500, "1.05%")]
+        {
+            assert_eq!(alloc::string::ToString::to_string(&Ppm(ppm)), text);
+        }
     }
 
     #[test]

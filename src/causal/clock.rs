@@ -46,6 +46,11 @@ impl Clock {
         &self.entries
     }
 
+    /// The writes in the set beyond those, in order.
+    pub fn cloud(&self) -> &[Dot] {
+        &self.cloud
+    }
+
     /// Whether the write is in the set.
     pub fn covers(&self, dot: Dot) -> bool {
         dot.counter <= self.contiguous(dot.actor) || self.cloud.binary_search(&dot).is_ok()
@@ -57,6 +62,11 @@ impl Clock {
         let highest = self.contiguous(actor).max(clouded.unwrap_or(0));
         assert!(highest < u64::MAX, "2^64 writes of one key by one actor");
         Dot { actor, counter: highest + 1 }
+    }
+
+    /// Whether this has seen a write by `actor` beyond all that `other` has.
+    pub fn is_ahead(&self, other: &Clock, actor: Actor) -> bool {
+        self.next_dot(actor) > other.next_dot(actor)
     }
 
     /// Adds the write.

@@ -1,8 +1,9 @@
 //! The context token: what a client has seen, as opaque bytes that it hands back with its next write.
 //!
 //! Layout: version (1 byte) · encoded [`Clock`] · checksum (8 bytes, little-endian), the checksum bound to cluster and
-//! key. A token of another key or cluster, a damaged one or an invented one is refused: taken as it stands, it would
-//! silently discard writes that its client never saw.
+//! key. (Version 2 says that the key held a convergent type, of which a write needs to know all that it
+//! replaces.) A token of another key or cluster, a damaged one or an invented one is refused: taken as it stands, it
+//! would silently discard writes that its client never saw.
 
 use crate::base::bytes::Bytes;
 use crate::base::checksum::checksum;
@@ -10,12 +11,27 @@ use crate::base::codec::{self, Malformed};
 use crate::base::id::ClusterId;
 use crate::causal::clock::Clock;
 
-const VERSION: u8 = 1;
+const PLAIN: u8 = 1;
+const TYPED: u8 = 2;
 const CHECKSUM_BYTES: usize = 8;
 
 /// The token for a client that has seen `clock` of `key`.
 pub fn seal(cluster: ClusterId, key: &[u8], clock: &Clock) -> Bytes {
-    let mut token = alloc::vec![VERSION];
+    seal_as(PLAIN, cluster, key, clock)
+}
+
+/// The same, of a key that holds a convergent type.
+pub fn seal_typed(cluster: ClusterId, key: &[u8], clock: &Clock) -> Bytes {
+    seal_as(TYPED, cluster, key, clock)
+}
+
+/// Whether a token says that its key held a convergent type.
+pub fn is_typed(token: &[u8]) -> bool {
+    token.first() == Some(&TYPED)
+}
+
+fn seal_as(version: u8, cluster: ClusterId, key: &[u8], clock: &Clock) -> Bytes {
+    let mut token = alloc::vec![version];
     codec::encode_into(clock, &mut token);
     let sum = checksum(binding(cluster, key), &token);
     token.extend_from_slice(&sum.to_le_bytes());
@@ -33,7 +49,7 @@ pub fn open(cluster: ClusterId, key: &[u8], token: &[u8]) -> Result<Clock, Malfo
         return Err(Malformed);
     }
     match body.split_first() {
-        Some((&VERSION, clock)) => codec::decode::<Clock>(clock)
+        Some((&(PLAIN | TYPED), clock)) => codec::decode::<Clock>(clock)
             .and_then(|clock| if clock.is_valid() { Ok(clock) } else { Err(Malformed) }),
         _ => Err(Malformed),
     }
@@ -64,6 +80,9 @@ mod tests {
         assert_eq!(open(here, b"yek", &token), Err(Malformed));
         assert_eq!(open(there, b"key", &token), Err(Malformed));
         assert_eq!(open(here, b"key", b""), Ok(Clock::EMPTY));
+        let typed = seal_typed(here, b"key", &clock());
+        assert_eq!(open(here, b"key", &typed), Ok(clock()));
+        assert!(is_typed(&typed) && !is_typed(&token) && !is_typed(b""));
     }
 
     #[test]

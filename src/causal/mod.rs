@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod context;
+pub mod done;
 pub mod dot;
 pub mod siblings;
+pub mod types;

@@ -6,6 +6,7 @@
 //! had seen, and the number of siblings never exceeds the number of truly concurrent writes. (With one clock for each
 //! value and server-side actors, clients that loop on stale contexts make siblings explode.)
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
@@ -13,7 +14,10 @@ use crate::base::codec::{Decode, Encode};
 use crate::base::limits::{SIBLINGS_MERGED_BYTES_MAX, SIBLINGS_MERGED_MAX};
 use crate::base::time::WallTime;
 use crate::causal::clock::Clock;
+use crate::causal::done::{Done, Entry};
 use crate::causal::dot::{Actor, Dot};
+use crate::causal::types::edit::Write;
+use crate::causal::types::part::Part;
 
 /// One value of a key: what one write left.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -33,6 +37,27 @@ pub struct Siblings {
     clock: Clock,
     /// Sorted by dot; every dot is covered by `clock`.
     versions: Vec<Version>,
+    /// What makes up a value of a convergent type. The same: sorted by dot, and covered.
+    parts: Vec<Part>,
+    /// Requests that have been coordinated, to know their retries.
+    done: Done,
+}
+
+/// What a write left, under the write's name.
+trait Dotted: Clone {
+    fn dot(&self) -> Dot;
+}
+
+impl Dotted for Version {
+    fn dot(&self) -> Dot {
+        self.dot
+    }
+}
+
+impl Dotted for Part {
+    fn dot(&self) -> Dot {
+        self.dot
+    }
 }
 
 impl Siblings {
@@ -47,6 +72,16 @@ impl Siblings {
     }
 
     /// Whether nothing was ever written.
+    /// What makes up a value of a convergent type, sorted by dot.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The requests that are remembered.
+    pub fn done(&self) -> &Done {
+        &self.done
+    }
+
     pub fn is_empty(&self) -> bool {
         self.clock.is_empty()
     }
@@ -55,15 +90,19 @@ impl Siblings {
     /// that were decoded from foreign bytes, or merged with such.
     pub fn is_valid(&self) -> bool {
         self.clock.is_valid()
+            && self.done.is_valid()
             && self.versions.len() <= SIBLINGS_MERGED_MAX
             && self.value_bytes() <= SIBLINGS_MERGED_BYTES_MAX
-            && self.versions.windows(2).all(|pair| pair[0].dot < pair[1].dot)
-            && self.versions.iter().all(|version| version.dot.counter > 0 && self.clock.covers(version.dot))
+            && self.parts.iter().all(Part::is_valid)
+            && are_named(&self.versions, &self.clock)
+            && are_named(&self.parts, &self.clock)
     }
 
-    /// The bytes of all values together.
+    /// The bytes of all values together, and of the parts with all that they need.
     pub fn value_bytes(&self) -> usize {
-        self.versions.iter().map(|version| version.value.as_ref().map_or(0, |value| value.len())).sum()
+        let values =
+            self.versions.iter().map(|version| version.value.as_ref().map_or(0, |value| value.len()));
+        values.chain(self.parts.iter().map(Part::weight)).sum()
     }
 
     /// The version with the largest stamp, and of those with equal stamps the largest dot: the same on every replica.
@@ -72,53 +111,119 @@ impl Siblings {
         self.versions.iter().max_by_key(|version| (version.stamp, version.dot))
     }
 
+    /// The largest stamp of all that stands here.
+    pub fn last_stamp(&self) -> WallTime {
+        let versions = self.versions.iter().map(|version| version.stamp);
+        versions.chain(self.parts.iter().map(|part| part.stamp)).max().unwrap_or_default()
+    }
+
+    /// Whether a version repeats another that stands here: both are of one request, which two coordinators took.
+    pub fn is_twin(&self, version: &Version) -> bool {
+        self.done.is_twin(version.dot, |dot| self.holds(dot))
+    }
+
     /// Applies a new write by `actor`, whose client had seen `context`; the answer is its dot.
-    ///
-    /// The new version replaces the versions that `context` covers and stands beside the others. The clock takes in
-    /// the context, because the write supersedes what its client saw even where this replica never did.
     pub fn write(&mut self, actor: Actor, context: &Clock, stamp: WallTime, value: Option<Bytes>) -> Dot {
+        self.put(Write { actor, stamp, id: None }, context, value)
+    }
+
+    /// Applies a new write whose client had seen `context`; the answer is its dot.
+    ///
+    /// The new version replaces what `context` covers and stands beside the rest. The clock takes in the context,
+    /// because the write supersedes what its client saw even where this replica never did. (Of counters something has
+    /// to stay, see [`counter`](crate::causal::types::counter). So where there may be one, the coordinator first has
+    /// to know all that the context covers.)
+    pub fn put(&mut self, write: Write, context: &Clock, value: Option<Bytes>) -> Dot {
         self.versions.retain(|version| !context.covers(version.dot));
+        let mut gone: BTreeMap<Option<Bytes>, Vec<Part>> = BTreeMap::new();
+        for part in self.extract(|part| context.covers(part.dot)) {
+            gone.entry(part.field.clone()).or_default().push(part);
+        }
         self.clock.join(context);
-        let dot = self.clock.next_dot(actor);
-        self.clock.record(dot);
+        for (field, parts) in &gone {
+            self.leave_cleared(write, field, parts);
+        }
+        let dot = self.number(write.actor);
         let at = self.versions.partition_point(|version| version.dot < dot);
-        self.versions.insert(at, Version { dot, stamp, value });
+        self.versions.insert(at, Version { dot, stamp: write.stamp, value });
+        self.remember(write, dot);
         debug_assert!(self.versions.iter().all(|version| self.clock.covers(version.dot)));
         dot
     }
 
+    /// Gives a new write its name.
+    pub(in crate::causal) fn number(&mut self, actor: Actor) -> Dot {
+        let dot = self.clock.next_dot(actor);
+        self.clock.record(dot);
+        dot
+    }
+
+    /// Notes which request a write was.
+    pub(in crate::causal) fn remember(&mut self, write: Write, dot: Dot) {
+        if let Some(id) = write.id {
+            self.done.add(Entry { stamp: write.stamp, dot, id });
+        }
+    }
+
+    /// Removes and returns parts.
+    pub(in crate::causal) fn extract(&mut self, meant: impl Fn(&Part) -> bool) -> Vec<Part> {
+        self.parts.extract_if(.., |part| meant(part)).collect()
+    }
+
+    pub(in crate::causal) fn insert(&mut self, part: Part) {
+        let at = self.parts.partition_point(|held| held.dot < part.dot);
+        self.parts.insert(at, part);
+    }
+
+    pub(in crate::causal) fn drop_tombstones(&mut self) {
+        self.versions.retain(|version| version.value.is_some());
+    }
+
     /// Takes in what another replica knows; the answer is whether anything here changed.
-    ///
-    /// A version survives if both have it, or if the side that lacks it has not seen its write.
     pub fn merge(&mut self, other: &Siblings) -> bool {
         if self.knows(other) {
             return false;
         }
-        let before = (self.versions.len(), self.clock.clone());
-        let kept_of_ours = |version: &Version| other.holds(version.dot) || !other.clock.covers(version.dot);
-        let mut versions: Vec<Version> = self.versions.iter().filter(|&v| kept_of_ours(v)).cloned().collect();
-        let kept = versions.len();
-        let news = other.versions.iter().filter(|version| !self.clock.covers(version.dot));
-        versions.extend(news.cloned());
-        let changed = kept != before.0 || versions.len() != kept || !self.clock.descends(&other.clock);
-        versions.sort_by_key(|version| version.dot);
-        self.versions = versions;
+        let before = self.clock.clone();
+        merge_named(&mut self.versions, &self.clock, &other.versions, &other.clock);
+        merge_named(&mut self.parts, &self.clock, &other.parts, &other.clock);
+        self.done.merge(&other.done);
         self.clock.join(&other.clock);
-        debug_assert!(self.clock.descends(&before.1), "a merge forgets nothing");
-        changed
+        debug_assert!(self.clock.descends(&before), "a merge forgets nothing");
+        true
     }
 
     /// Whether a version with this dot stands here.
     pub fn holds(&self, dot: Dot) -> bool {
-        self.versions.binary_search_by_key(&dot, |version| version.dot).is_ok()
+        holds(&self.versions, dot)
     }
 
     /// Whether all that `other` knows is known here, so that merging it would change nothing.
     pub fn knows(&self, other: &Siblings) -> bool {
         // What stands here and `other` has already replaced would be news.
-        let replaced = |version: &Version| other.clock.covers(version.dot) && !other.holds(version.dot);
-        self.clock.descends(&other.clock) && !self.versions.iter().any(replaced)
+        let replaced = |dot: Dot, stands: bool| other.clock.covers(dot) && !stands;
+        self.clock.descends(&other.clock)
+            && !self.versions.iter().any(|version| replaced(version.dot, other.holds(version.dot)))
+            && !self.parts.iter().any(|part| replaced(part.dot, holds(&other.parts, part.dot)))
+            && self.done.knows(&other.done)
     }
+}
+
+fn holds<T: Dotted>(all: &[T], dot: Dot) -> bool {
+    all.binary_search_by_key(&dot, T::dot).is_ok()
+}
+
+/// Whether the names are in order, each once, and known to the clock.
+fn are_named<T: Dotted>(all: &[T], clock: &Clock) -> bool {
+    all.windows(2).all(|pair| pair[0].dot() < pair[1].dot())
+        && all.iter().all(|one| one.dot().counter > 0 && clock.covers(one.dot()))
+}
+
+/// What one write left survives if both sides have it, or if the side that lacks it has not seen the write.
+fn merge_named<T: Dotted>(ours: &mut Vec<T>, our_clock: &Clock, theirs: &[T], their_clock: &Clock) {
+    ours.retain(|one| holds(theirs, one.dot()) || !their_clock.covers(one.dot()));
+    ours.extend(theirs.iter().filter(|one| !our_clock.covers(one.dot())).cloned());
+    ours.sort_by_key(T::dot);
 }
 
 #[cfg(test)]
@@ -221,10 +326,10 @@ mod tests {
     fn foreign_siblings_that_break_the_rules_are_recognised() {
         let good = put(&Siblings::default(), 1, &Clock::EMPTY, "v");
         assert!(good.is_valid());
-        let uncovered = Siblings { clock: Clock::EMPTY, versions: good.versions.clone() };
+        let uncovered = Siblings { clock: Clock::EMPTY, ..good.clone() };
         assert!(!uncovered.is_valid());
         let doubled = vec![good.versions[0].clone(), good.versions[0].clone()];
-        assert!(!Siblings { clock: good.clock.clone(), versions: doubled }.is_valid());
+        assert!(!Siblings { versions: doubled, ..good }.is_valid());
     }
 
     /// Three replicas; each step writes at one of them with the context of some replica, or merges one into another.

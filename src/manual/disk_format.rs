@@ -5,7 +5,7 @@
 //!
 //! | file | content | rewritten |
 //! |---|---|---|
-//! | `identity-0000000000` | cluster, node, generation, incarnation | at every start, by rename |
+//! | `identity-0000000000` | cluster, node, generation | at every start, by rename |
 //! | `current-0000000000` | which manifest is the newest | when a manifest begins, by rename |
 //! | `manifest-N` | the log of edits to the set of live logs and tables | appended to |
 //! | `wal-N` | the commit log of one memtable | appended to, removed after its flush |
@@ -14,13 +14,13 @@
 //! | `reserve-0000000000` | nothing: space for the day when the disk is full | removed then, made again later |
 //!
 //! All integers are little-endian, except inside keys, where big-endian keeps them in order. Structured payloads
-//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 2, tables: 2), and every
+//! are encoded by [`crate::base::codec`]. Every format carries a version number (frames: 3, tables: 2), and every
 //! byte is under a checksum that is bound to its file and offset.
 //!
 //! ## Identity
 //!
 //! ```text
-//! checksum u64 · format u8 · encoded { cluster u64, node u64, generation u64, incarnation u32 }
+//! checksum u64 · format u8 · encoded { cluster u64, node u64, generation u64 }
 //! ```
 //!
 //! Why it exists: [`crate::node::identity`].
@@ -44,6 +44,29 @@
 //!
 //! `synced` tells a torn tail from damage: a bad frame is cut off only if no later frame promises that it had been
 //! synced. If one does, the node refuses to start, and says where the damage is.
+//!
+//! A data frame of the commit log holds a group: all writes that gathered since the last one, in order.
+//!
+//! ```text
+//! write: key length u16 | value length u32 (u32::MAX: deleted) | key | value
+//! ```
+//!
+//! ## What damage costs
+//!
+//! | damaged or missing | the node |
+//! |---|---|
+//! | a data block of a table | starts; the keys of that block are unknown |
+//! | footer, index or file of a table | starts; all keys from the first to the last of that table are unknown |
+//! | the filter of a table | starts; look-ups in that table take longer |
+//! | a log or the manifest, before what was promised to be synced | refuses to start |
+//! | a log or the manifest, behind that | starts, without what nobody was told is safe |
+//! | a table, and the manifest has lost its end too | refuses: the end was what made that table obsolete |
+//! | `current`, `identity` | refuses to start |
+//!
+//! Unknown keys are noted in the manifest (an edit with the places of the damage), so that a restart does not
+//! forget them, and fetched from the replicas ([`crate::manual::durability`]). A node that refuses has changed nothing;
+//! it says which file, and is replaced like one whose disk is gone. There is one manifest and no copy of it: all that a
+//! second one would save is this node's share, of which the replicas have a copy each.
 //!
 //! ## Tables
 //!

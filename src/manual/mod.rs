@@ -7,6 +7,7 @@
 //! - [`disk_format`]: every file, byte by byte.
 //! - [`wire_protocol`]: frames between nodes, and the commands for clients.
 //! - [`simulation`]: how a run works, what is injected, what is checked, and how to read a report.
+//! - [`simulation_figures`]: how fast that is.
 //! - [`scenarios`]: the reference of scenario files.
 //! - [`operations`]: running real nodes.
 //! - [`operation_figures`]: frames and syncs of each operation, against the least.
@@ -21,5 +22,6 @@ pub mod pitfalls;
 pub mod replication;
 pub mod scenarios;
 pub mod simulation;
+pub mod simulation_figures;
 pub mod storage_figures;
 pub mod wire_protocol;

@@ -84,11 +84,48 @@
 //! - **written**: the dot, the number of acknowledgements, and a context that covers what the client had seen and
 //!   this write, and nothing else.
 //! - **rejected**: nothing was applied, and why.
-//! - **unknown**: it may have been applied, now or later, with the number of acknowledgements that are known.
+//! - **unknown**: it may have been applied, now or later, with the number of acknowledgements that are known, and,
+//!   unless it was forwarded, the dot and the context that the write has if it was.
 //!
 //! A *context* is an opaque token, bound by checksum to its key and cluster. A write with a context replaces
 //! exactly the versions that the context covers. A write without one (a plain Redis `SET`) replaces what its
 //! coordinator holds. A write with the empty context replaces nothing.
+//!
+//! ## Values that merge by themselves
+//!
+//! Counters (PN), sets (adding wins), registers (the last write shows) and maps of them leave no siblings: replicas
+//! merge what was written at the same time. [`crate::causal::types`] tells how, in one table. What that means:
+//!
+//! - Edits take no context. They replace what their coordinator knows; what it does not know survives beside them.
+//! - A key has one type, and so has a field of a map. Another is refused (`-WRONGTYPE`). Two sides of a split may still
+//!   give a new key two types: a read then says so and shows neither (fact `types_mixed`), and a plain `SET` or `DEL`
+//!   through a coordinator that knows both replaces both.
+//! - `DEL`, `SET` and `HDEL` take away what their coordinator knows, of counters exactly that: a step that ran beside
+//!   the delete still counts, and nothing from before it does. For that, a deleted counter leaves a total for each
+//!   start of a node that had counted in it. A deleted set or register leaves nothing.
+//! - A delete with a context of such a key is refused (*not known here yet*) where its coordinator does not know all
+//!   that the context covers.
+//! - Registers, and they alone, depend on clocks: which of two concurrent writes shows is a matter of stamps.
+//! - All parts of a key together have 256 KiB (64 bytes each, and what they hold); a request has up to 256 edits.
+//!
+//! ## Trying again
+//!
+//! A client that got no answer, or *unknown*, does not know whether to try again. If it gives each of its requests a
+//! name (two numbers: a random one that is its own, and a count) and uses it again when it tries again, it may:
+//!
+//! - A coordinator that knows the request does not write again (`request_repeated`). It sends what it has to all
+//!   replicas once more, and answers as soon as the demands of the retry are met, with the dot of the first try;
+//!   edits are told the counter's value, or that no member came or went. Every replica knows the last 64 named
+//!   requests of each key.
+//! - A coordinator that does not know it (the first one took it and told nobody) writes it again, under another dot.
+//!   When the two meet, one of them is shown: of two plain values the one with the smaller dot; a member or an
+//!   assigned value is the same twice; and a counter counts the request once, because each actor keeps the names of
+//!   the last 128 requests that it counted ([`crate::causal::types::counter`]).
+//!
+//! The bound, then: of one key, 64 later named requests; of one counter, 128 through the same coordinator since the
+//! first try. A retry that comes later than that is a new write: a sibling of whatever replaced the first, or a step
+//! that counts again. A client that gives up after a few seconds stays far within it, unless the key is very hot.
+//! Without a name, every try is a write of its own.
 //!
 //! ## Too much work
 //!
@@ -101,8 +138,18 @@
 //!
 //! One dot for each value (a dotted version vector set), and clocks that are exact sets ([`crate::causal::clock`]):
 //! a write discards what its client saw and nothing else, so there are never more siblings than truly concurrent
-//! writes. Actors carry an epoch that is new at every start of a node ([`crate::node::identity`]), so a node that
-//! lost the end of its log, or its whole disk, cannot give an old name to a new write.
+//! writes. Actors carry an epoch that is drawn at every start of a node ([`crate::node::identity`]), so a node that
+//! lost the end of its log, or its whole disk, or was given an old copy of it, cannot give an old name to a new write.
+//! One that turns out, while it runs, not to know a write of its own (its copy of one key was lost) goes on under a new
+//! epoch as well (`actor_renewed`).
+//!
+//! The price: the clock of a key names every start of a node that coordinated a write of it, and names it for ever. A
+//! key takes [`ACTORS_MAX`](crate::base::limits::ACTORS_MAX) of them (1,024: with three replicas, some 340 restarts of
+//! each, every one followed by a write of that key); then writes of it are rejected. It cannot be made less by what one
+//! node knows. To drop an actor from a clock, every copy of every write that the actor named has to be gone or known
+//! everywhere: on all replicas, in hints, in frames that are still under way, and in the contexts that clients hold.
+//! One that is left would look new, and what it names would come back from the dead, or, in a counter, count again.
+//! That is a question of who has left the cluster for good, so actors retire with changes of the layout.
 //!
 //! ## Stamps
 //!
@@ -118,6 +165,9 @@
 //! written while somebody was away), and the Merkle exchange (everything). For the last, each node keeps, per slot,
 //! a small tree of hashes up to date as writes arrive; once in a while it sends the group hashes of the slots that
 //! it shares with another node, and only where they differ do the two go down to slots, leaves, keys, and values.
+//!
+//! What a node's own disk has lost is not compared but fetched, from all other replicas, and before anything else
+//! ([`crate::repair::refetch`]).
 //!
 //! ## Who is alive
 //!

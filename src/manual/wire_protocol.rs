@@ -18,12 +18,20 @@
 //! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]  -> [context, value...]
 //! KV.PUT key value [CONTEXT token] [write options]            -> [context, dot, acks, on disk]
 //! KV.DEL key [CONTEXT token] [write options]                  -> [context, dot, acks, on disk]
+//! KV.WITH [option...] [ID client number] DO command...        -> as the command replies
 //! KV.PEEK key          what this node's own disk holds        -> [[dot, stamp, value or nil]...]
 //! KV.DEFAULTS [option...]    for all later commands           -> what is set
 //! KV.DEFAULTS RESET          forgets them                     -> nothing is set
 //!
-//! write options: [W level] [PW level] [DW level|w] [ZONES count] [SLOPPY|STRICT] [TIMEOUT ms]
+//! write options: [W level] [PW level] [DW level|w] [ZONES count] [SLOPPY|STRICT] [TIMEOUT ms] [ID client number]
 //! ```
+//!
+//! Counters, sets, registers and maps: [`crate::real::typed`] lists the commands (`INCR`, `SADD`, `HSET`, ...). They
+//! take options by `KV.WITH`, as every plain command does. `KV.GET` shows of them, after the context, the value, the
+//! members, or fields and values in turn. `HGETALL` and `KV.GET` give a set within a map as an array of its own.
+//!
+//! `ID` makes a write safe to try again ([`crate::manual::replication`], *Trying again*): a random number that the
+//! client keeps for itself, and another that is new for each request and the same for each try of it.
 //!
 //! A level is `one`, `quorum`, `all`, `local-quorum`, `each-quorum`, `any` (W only) or a number; what each option
 //! means is told in [`crate::manual::replication`]. `KV.DEFAULTS` takes any of them, for plain commands too.
@@ -32,9 +40,10 @@
 //! value; `KV.GET` gives them all. A plain `SET` replaces what its coordinator holds.
 //!
 //! Errors begin with a word that a program can tell apart: `-REJECTED` (nothing was applied), `-UNKNOWN` (it may
-//! have been applied, with the acknowledgements that are known), `-OVERLOADED` (too much is waiting, nothing was
-//! applied), `-ERR` (the command is not understood, or an option of it not supported: it is refused, never
-//! ignored).
+//! have been applied, with the acknowledgements that are known, and at the end, in hexadecimal, the context that the
+//! write has if it was), `-WRONGTYPE` (the key holds another type; nothing was applied), `-OVERLOADED` (too much is
+//! waiting, nothing was applied), `-ERR` (the command is not understood, or an option of it not supported: it is
+//! refused, never ignored).
 //!
 //! Bounds: 1,024 connections by default, one request at most what a key and a value may have, and so many requests
 //! of one connection in flight; beyond that the connection is read no further until answers have gone out.

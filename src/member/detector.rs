@@ -66,6 +66,16 @@ impl Charges {
         self.by.contains_key(&voice)
     }
 
+    /// Whether nothing held against `accused` is its own word, or refuted by `sign`.
+    pub fn stand(&self, accused: NodeId, sign: Sign) -> bool {
+        self.by.iter().all(|(&by, voice)| by != accused && voice.last >= sign)
+    }
+
+    /// Who accuses.
+    pub fn voices(&self) -> alloc::vec::Vec<NodeId> {
+        self.by.keys().copied().collect()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.by.is_empty()
     }

@@ -6,9 +6,12 @@
 //! everything even if all rumours about it were lost.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::base::id::{Generation, NodeId};
+use crate::base::invariant::{Broken, holds};
 use crate::base::limits::MEMBERS_MAX;
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant};
@@ -24,6 +27,9 @@ const SMALL: usize = 24;
 const SAMPLE: usize = 8;
 /// Doublings of a cluster up to which heartbeats arrive without detours. Beyond, silence has to last longer.
 const NEAR_DOUBLINGS: u32 = 4;
+
+/// See [`View::invariants`].
+const LOOKED_AT: usize = 16;
 
 /// A member that is not this node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +63,31 @@ pub enum Audience {
     Anybody,
 }
 
+/// What this node believes of another member.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Belief {
+    pub node: NodeId,
+    /// The own judgement: silent for too long.
+    pub suspected: bool,
+    /// Convicted by enough observers.
+    pub down: bool,
+    /// Who says so, as far as it is known here and not refuted.
+    pub accusers: Vec<NodeId>,
+}
+
+impl fmt::Display for Belief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match (self.down, self.suspected) {
+            (true, _) => "down",
+            (false, true) => "suspected",
+            (false, false) => "up",
+        };
+        write!(f, "{} {word}", self.node)?;
+        let accusers: Vec<_> = self.accusers.iter().map(ToString::to_string).collect();
+        if accusers.is_empty() { Ok(()) } else { write!(f, " (accused by {})", accusers.join(" ")) }
+    }
+}
+
 /// What one node believes of the cluster. No member is ever forgotten here, and every member is contacted for ever:
 /// so the two sides of a long split find each other again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +108,8 @@ pub struct View {
     every: Duration,
     suspect_after: Duration,
     last_beat: Instant,
+    /// Somebody has told this node of itself as it is now: its generation was taken.
+    accepted: bool,
 }
 
 impl View {
@@ -101,6 +134,7 @@ impl View {
             every,
             suspect_after,
             last_beat: now,
+            accepted: false,
         }
     }
 
@@ -116,6 +150,37 @@ impl View {
     /// How many there are, this node included.
     pub fn count(&self) -> usize {
         self.members.len() + 1
+    }
+
+    /// What is believed of every other member, in order of id.
+    pub fn beliefs(&self) -> impl Iterator<Item = Belief> {
+        self.members.iter().map(|(&node, member)| Belief {
+            node,
+            suspected: member.suspected,
+            down: self.is_down(node),
+            accusers: self.charges.get(&node).map(Charges::voices).unwrap_or_default(),
+        })
+    }
+
+    /// What holds between any two steps. Of a large cluster only the first members are looked at, because this is asked
+    /// for after each step.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        let (me, count) = (self.me.card.node, self.members.len() + 1);
+        holds(!self.members.contains_key(&me), "a node is not a member beside itself")?;
+        holds(count <= MEMBERS_MAX + 1, "no more members are known than there may be")?;
+        self.members.iter().take(LOOKED_AT).try_for_each(|(&node, member)| {
+            holds(member.card.node == node, "a member goes by its own name")?;
+            let charges = self.charges.get(&node);
+            holds(
+                self.down.contains(&node) == charges.is_some_and(|charges| charges.convict(count)),
+                "who is down was convicted, and who was is down",
+            )?;
+            let known = (member.card.generation, member.heartbeat);
+            holds(
+                charges.is_none_or(|charges| charges.stand(node, known)),
+                "what a heartbeat has refuted is not held against anybody",
+            )
+        })
     }
 
     /// Whether to count on `node`: known, not suspected here, and not convicted.
@@ -136,6 +201,24 @@ impl View {
     /// The generation of `node`, if it is known.
     pub fn generation(&self, node: NodeId) -> Option<Generation> {
         self.members.get(&node).map(|member| member.card.generation)
+    }
+
+    /// What gossip tells a node of itself: the generation of another life of it that went further than this one. That
+    /// is an earlier one, if its disk is new or an old copy; it is a later one, if this process was replaced, and then
+    /// this one had been accepted before (the second answer).
+    pub fn other_life(&mut self, gossip: &Gossip) -> Option<(Generation, bool)> {
+        let me = (self.me.card.generation, self.me.heartbeat);
+        let of_me = |news: &&News| news.card.node == self.me.card.node;
+        let told = gossip.others.iter().filter(of_me).map(|news| (news.card.generation, news.heartbeat));
+        let told = told.max()?;
+        self.accepted |= told.0 == me.0 && told.1 <= me.1;
+        (told > me).then_some((told.0, self.accepted))
+    }
+
+    /// The own generation was raised.
+    pub fn reborn(&mut self, generation: Generation) {
+        assert!(generation > self.me.card.generation, "generations only rise");
+        self.me.card.generation = generation;
     }
 
     /// One beat of the own heart, and a look at who of the watched has become silent. To be called once in `every`; if

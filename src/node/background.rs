@@ -5,22 +5,31 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::{NodeId, Slot};
+use crate::base::id::{Generation, NodeId, Slot};
 use crate::base::time::Duration;
+use crate::disk::DiskError;
 use crate::member::gossip::Gossip;
 use crate::member::view::{Audience, Change};
 use crate::node::fact::Fact;
+use crate::node::identity;
 use crate::node::input::Env;
 use crate::node::message::Message;
-use crate::node::outbox::Target;
+use crate::node::outbox::{Halt, Target};
 use crate::node::step::{NO_OP, Node};
 use crate::node::timer::Timer;
 use crate::repair::exchange::{self, Action, Exchange, Response};
 use crate::repair::page::{self, Difference, Listing, Page, Span};
 use crate::ring::layout::{Layout, Member};
+use crate::ring::placement::Placement;
+use crate::storage::{JobError, JobResult};
 
 /// How often a node verifies one of its tables: all of 100 GB in tables of 8 MB in about nine days.
 pub(super) const SCRUB_EVERY: Duration = Duration::from_secs(60);
+/// How long jobs rest after one found the disk full. Each that fails in a row doubles it, so often at most.
+const JOBS_PAUSE: Duration = Duration::from_millis(100);
+const JOBS_DOUBLED_MAX: u32 = 6;
+/// Comparisons that a round opens besides its own after a torn tail.
+const TAIL_EXCHANGES: usize = 16;
 /// Members that one round of gossip goes to, and that answer.
 const FANOUT: usize = 2;
 /// Of those who watch this node, how many are told in a round that it lives. In a small cluster everybody does, and
@@ -46,8 +55,25 @@ impl Node {
                 self.store.engine.scrub();
                 self.timers.set(env.now.mono + SCRUB_EVERY, Timer::Scrub);
             }
+            Timer::Jobs => self.store.engine.pause_jobs(false),
             Timer::Op(op) => self.expire(op, env),
             Timer::Whole(op) => self.ask_another(op, env),
+        }
+    }
+
+    /// A job has ended. If it found the disk full, the next would too: it waits, or it would write all day long what is
+    /// thrown away again, and take the space that a flush could end in.
+    pub(super) fn pace_jobs(&mut self, result: &JobResult, env: &mut Env) {
+        match result {
+            Err(JobError::Write { why: DiskError::Full, .. }) => {
+                let pause = JOBS_PAUSE.saturating_mul(1 << self.failed_jobs.min(JOBS_DOUBLED_MAX));
+                self.failed_jobs += 1;
+                self.store.engine.pause_jobs(true);
+                self.timers.set(env.now.mono + pause, Timer::Jobs);
+                env.out.facts.push(Fact::JobsPaused);
+            }
+            Ok(output) if output.has_tables() => self.failed_jobs = 0,
+            _ => {}
         }
     }
 
@@ -77,6 +103,12 @@ impl Node {
     }
 
     pub(super) fn on_gossip(&mut self, from: NodeId, gossip: &Gossip, env: &mut Env) {
+        if let Some((known, accepted)) = self.view.other_life(gossip) {
+            if accepted {
+                return self.halt(Halt::Superseded, env);
+            }
+            self.outlive(known, env);
+        }
         let changes = self.view.merge(from, gossip, env.now.mono);
         self.note_changes(&changes, env);
         self.layout_heard = self.layout_heard.max(gossip.layout);
@@ -87,6 +119,22 @@ impl Node {
         if gossip.wants_reply {
             let reply = Box::new(self.gossip(Audience::Anybody, false));
             self.send(Target::Node(from), Message::Gossip(reply), env);
+        }
+    }
+
+    /// This node begins from a new disk, or from an old copy of its own: what peers know of it is its earlier life, and
+    /// they refuse whatever is not above that.
+    fn outlive(&mut self, known: Generation, env: &mut Env) {
+        if known.0 == u64::MAX {
+            return; // Nobody was ever there; somebody makes it up.
+        }
+        match identity::raise(&mut self.identity, known, env.disk) {
+            Ok(()) => {
+                self.view.reborn(self.identity.generation);
+                self.next_op = self.next_op.max((self.identity.generation.0 << 40) | 1);
+                env.out.facts.push(Fact::GenerationRaised);
+            }
+            Err(error) => self.halt(Halt::Storage(error), env),
         }
     }
 
@@ -147,14 +195,44 @@ impl Node {
         }
     }
 
-    /// Compares with one other replica of the slots here, drawn by chance.
+    /// Compares with one other replica of the slots here, drawn by chance; what is damaged comes first.
     fn exchange_round(&mut self, env: &mut Env) {
+        self.mend_round(env);
         let Some(placement) = self.placement.clone() else { return };
         let peers: Vec<NodeId> = placement.partners(self.me()).filter(|&node| self.usable(node)).collect();
         let Some(&peer) = self.rng.pick(&peers) else { return };
+        self.open_exchange(peer, &placement, env);
+        self.exchange_tail(peer, &peers, &placement, env);
+    }
+
+    fn open_exchange(&self, peer: NodeId, placement: &Placement, env: &mut Env) {
         let shared = |slot: Slot| placement.owns(self.me(), slot) && placement.owns(peer, slot);
         if let Some(opening) = exchange::open(&self.store.forest, placement.layout().version, &shared) {
             self.send_exchange(peer, opening, env);
+        }
+    }
+
+    /// The end of the log was cut off when this node started. Almost always nobody had been told that it was safe; but
+    /// that cannot be told from damage to the last writes that *were* synced. So whatever may be missing is looked for
+    /// at once, with everybody, and not with one replica after the other as chance has it.
+    ///
+    /// The node answers reads meanwhile. Were it to wait until all others have been compared with, the loss of one node
+    /// while all restart (a power cut) would stop the other replicas as well.
+    fn exchange_tail(&mut self, just_met: NodeId, peers: &[NodeId], placement: &Placement, env: &mut Env) {
+        let Some(met) = &mut self.uncertain else { return };
+        met.insert(just_met);
+        let next: Vec<NodeId> =
+            peers.iter().copied().filter(|peer| !met.contains(peer)).take(TAIL_EXCHANGES).collect();
+        met.extend(&next);
+        let members = placement.layout().members();
+        let has_met_all =
+            members.iter().all(|member| member.node == self.identity.node || met.contains(&member.node));
+        for peer in next {
+            self.open_exchange(peer, placement, env);
+        }
+        if has_met_all {
+            self.uncertain = None;
+            env.out.facts.push(Fact::TailExchanged);
         }
     }
 
@@ -184,11 +262,13 @@ impl Node {
                     }
                 }
                 Action::Send { keys, .. } => self.deliver(from, &keys, env),
+                Action::Gather(part) => self.on_refetch(from, part, layout, &shared, env),
+                Action::Take(content) => self.on_content(from, content, env),
             }
         }
     }
 
-    fn send_exchange(&self, to: NodeId, exchange: Exchange, env: &mut Env) {
+    pub(super) fn send_exchange(&self, to: NodeId, exchange: Exchange, env: &mut Env) {
         debug_assert!(exchange.is_valid(), "peers refuse what is not valid");
         self.send(Target::Node(to), Message::Exchange(Box::new(exchange)), env);
     }

@@ -66,8 +66,16 @@ facts! {
     MemberUp = "member_up",
     /// A node saw another silent, but was itself in bad health, and kept it to itself for longer.
     AccusationWithheld = "accusation_withheld",
+    /// A node with a new disk, or an old copy of its own, raised its generation above that of its earlier life.
+    GenerationRaised = "generation_raised",
     /// A message with a stale generation was refused.
     StaleGeneration = "stale_generation",
+    /// Somebody knew writes of this node that it did not know itself; it goes on under a new epoch.
+    ActorRenewed = "actor_renewed",
+    /// A request that had been coordinated came again, and was not coordinated again.
+    RequestRepeated = "request_repeated",
+    /// A read met a key that clients had made with several types at the same time.
+    TypesMixed = "types_mixed",
     /// A node was started with a disk that held its data.
     Recovered = "recovered",
     /// Recovery cut a torn tail off the log.
@@ -82,4 +90,14 @@ facts! {
     DiskFull = "disk_full",
     /// A read met bytes that fail their checksum, and refused to answer for them.
     DamageRefused = "damage_refused",
+    /// A flush or a compaction found the disk full. The next is tried later, and later still if that fails too.
+    JobsPaused = "jobs_paused",
+    /// After a torn tail was cut off, this node has opened a comparison with every other replica.
+    TailExchanged = "tail_exchanged",
+    /// A table is damaged, and the other replicas are asked for what it held.
+    DamageFound = "damage_found",
+    /// All other replicas have told everything that they have of a damaged part.
+    DamageRefetched = "damage_refetched",
+    /// A damaged table was written anew, and its keys are known again.
+    DamageRepaired = "damage_repaired",
 }

@@ -4,8 +4,13 @@
 //! it is touched. *Am I the newest process under this name?* The generation goes up at every start, and peers refuse a
 //! lower one. *May I go on numbering writes where I stopped?* Never: a node that crashed may have sent writes to
 //! others that its own disk then lost, and would give their names to new writes, which replicas would drop as known.
-//! So the epoch of the actor is new at every start. A node that lost its whole disk has no generation to raise; its
-//! epoch begins with 32 random bits minted with the file, so it still does not meet an old epoch.
+//! So the epoch of the actor is new at every start: 32 random bits, which no disk has to remember, beside the
+//! generation. A node that lost its whole disk, or was given an old copy of it back, counts its generations again and
+//! still does not meet an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes
+//! under it that are not known here ([`Store::merge`](super::store::Store::merge)).
+//!
+//! Peers refuse generations below the one that they know, so such a node would speak to the deaf. It hears from them of
+//! an earlier life of its own that went further than this one, and raises its generation above that ([`raise`]).
 //!
 //! The weakness: clocks gain an entry for each restart of each coordinator, until actors retire.
 
@@ -20,7 +25,7 @@ use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget, read_all};
 
 const FILE: FileName = FileName::new(FileKind::Identity, 0);
 const NEXT: FileName = FileName::new(FileKind::Temp, u64::MAX);
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CONTEXT: u64 = 0x6964_656e_7469_7479;
 const FILE_MAX: u64 = 256;
 
@@ -30,8 +35,6 @@ pub struct Identity {
     pub cluster: ClusterId,
     pub node: NodeId,
     pub generation: Generation,
-    /// Random, minted with the file: tells this disk from all that the node had before.
-    pub incarnation: u32,
 }
 
 /// Why the identity cannot be used. Nothing was changed.
@@ -51,9 +54,9 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// The actor under which this start numbers its writes.
-    pub fn actor(&self) -> Actor {
-        let epoch = (u64::from(self.incarnation) << 32) | (self.generation.0 & 0xffff_ffff);
+    /// An actor under which nothing has been numbered.
+    pub fn new_actor(&self, epochs: &mut Stream) -> Actor {
+        let epoch = (epochs.next() << 32) | (self.generation.0 & 0xffff_ffff);
         Actor { node: self.node, epoch }
     }
 }
@@ -84,6 +87,7 @@ pub fn take(
     rng: &mut Stream,
     disk: &mut dyn Disk,
 ) -> Result<Identity, IdentityError> {
+    let minted = NodeId(rng.next());
     let identity = match read(disk)? {
         Some(found) if found.cluster != cluster => {
             return Err(IdentityError::OtherCluster { found: found.cluster });
@@ -91,15 +95,19 @@ pub fn take(
         Some(found) if node.is_some_and(|node| node != found.node) => {
             return Err(IdentityError::OtherNode { found: found.node });
         }
-        Some(found) => Identity { generation: Generation(found.generation.0 + 1), ..found },
-        None => {
-            let minted = NodeId(rng.next());
-            let incarnation = rng.next() as u32;
-            Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1), incarnation }
-        }
+        Some(found) => Identity { generation: Generation(found.generation.0.saturating_add(1)), ..found },
+        None => Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1) },
     };
     write(&identity, disk).map_err(IdentityError::Disk)?;
     Ok(identity)
+}
+
+/// Raises the generation above `known`, durably. The epoch stays: it is this life's own.
+pub fn raise(identity: &mut Identity, known: Generation, disk: &mut dyn Disk) -> Result<(), DiskError> {
+    let raised = Identity { generation: Generation(known.0.saturating_add(1)), ..identity.clone() };
+    write(&raised, disk)?;
+    *identity = raised;
+    Ok(())
 }
 
 /// Written beside the old file, synced, and only then given its name: a crash leaves the old one or the new one whole.

@@ -7,17 +7,23 @@
 //! 02 · name                                  the node's own notes
 //! ```
 //!
-//! Every value begins with the version of its format. (Version 2: hints know since when they are kept.)
+//! Every value begins with the version of its format. (Version 3: sibling sets hold convergent types and the
+//! requests that they were.)
 
 use alloc::vec::Vec;
 
+use crate::base::bytes::Bytes;
 use crate::base::codec::{self, Decode, Encode, Malformed};
 use crate::base::id::{NodeId, Slot};
+use crate::base::limits::SLOTS;
+use crate::causal::siblings::Siblings;
+use crate::repair::refetch::{Part, Place};
+use crate::ring::token::slot_of;
 
 const DATA: u8 = 0;
 const HINT: u8 = 1;
 const NOTE: u8 = 2;
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Where the layout in force is kept.
 pub const LAYOUT: &[u8] = &[NOTE, b'l', b'a', b'y', b'o', b'u', b't'];
@@ -49,6 +55,38 @@ pub fn parse_data_key(engine_key: &[u8]) -> Option<(Slot, &[u8])> {
         [DATA, high, low, key @ ..] => Some((Slot(u16::from_be_bytes([*high, *low])), key)),
         _ => None,
     }
+}
+
+/// The part of the data that lies between two engine keys, both included; `None` if no data can lie there.
+pub fn part(first: &[u8], last: &[u8]) -> Option<Part> {
+    let end = (Slot(SLOTS), Bytes::default());
+    let from = match parse_data_key(first) {
+        Some((slot, key)) => (slot, Bytes::new(key)),
+        None if *first < [DATA, 0, 0][..] => (Slot(0), Bytes::default()),
+        None => return None,
+    };
+    let to = match parse_data_key(last) {
+        // The smallest key after the last one is that key and a zero byte.
+        Some((slot, key)) => (slot, Bytes::from([key, &[0]].concat())),
+        None if *last < [DATA, 0, 0][..] => return None,
+        None => end.clone(),
+    };
+    let to = to.min(end);
+    (from < to).then_some(Part { from, to })
+}
+
+/// The engine key of a place: a bound for scans.
+pub fn place(place: &Place) -> Vec<u8> {
+    let mut engine_key = Vec::with_capacity(place.1.len() + 3);
+    data_key(place.0, &place.1, &mut engine_key);
+    engine_key
+}
+
+/// Engine key and value of what is stored of a key.
+pub fn entry(key: &[u8], siblings: &Siblings) -> (Bytes, Bytes) {
+    let mut value = Vec::new();
+    encode_value(siblings, &mut value);
+    (Bytes::from(place(&(slot_of(key), Bytes::new(key)))), Bytes::from(value))
 }
 
 /// Appends the engine key of the hint for `target` about `key` to `buffer`.
@@ -102,6 +140,21 @@ mod tests {
         assert_eq!(parse_hint_key(&key), Some((NodeId(7), &b"k"[..])));
         assert!(hint_range().0 <= key && key < hint_range().1);
         assert_eq!(parse_data_key(&key), None);
+    }
+
+    #[test]
+    fn the_data_between_two_engine_keys_is_a_part_of_the_key_space() {
+        let key = |slot: u16, key: &str| place(&(Slot(slot), Bytes::from(key)));
+        let of = |first: &[u8], last: &[u8]| part(first, last).map(|part| (part.from, part.to));
+        let at = |slot: u16, key: &str| (Slot(slot), Bytes::from(key));
+        assert_eq!(of(&key(3, "a"), &key(9, "b")), Some((at(3, "a"), at(9, "b\0"))));
+        assert_eq!(of(&[], &key(9, "b")), Some((at(0, ""), at(9, "b\0"))));
+        assert_eq!(of(&key(3, "a"), LAYOUT), Some((at(3, "a"), at(SLOTS, ""))));
+        assert_eq!(of(&hint_range().0, LAYOUT), None);
+        // The whole data: every slot, and nothing beyond the last.
+        let all = part(&data_range().0, &data_range().1).expect("there is data");
+        assert!(all.is_well_formed() && all.slots().count() == usize::from(SLOTS));
+        assert_eq!(part(&key(3, "a"), &key(3, "a")).expect("one key").slots().collect::<Vec<_>>(), [Slot(3)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::base::codec::{Decode, Encode};
 use crate::base::id::{NodeId, OpId};
 use crate::base::limits::{KEY_MAX, VALUE_MAX};
 use crate::causal::siblings::Siblings;
+use crate::causal::types::edit::edits_are_valid;
 use crate::member::gossip::Gossip;
 use crate::node::request::{Command, Outcome, Request};
 use crate::quorum::write::Ack;
@@ -111,9 +112,10 @@ pub fn key_is_valid(key: &[u8]) -> bool {
 }
 
 fn request_is_valid(request: &Request) -> bool {
-    let value = match &request.command {
-        Command::Put { value, .. } => value.len(),
-        Command::Get { .. } | Command::Delete { .. } => 0,
+    let command = match &request.command {
+        Command::Put { value, .. } => value.len() <= VALUE_MAX,
+        Command::Edit { edits } => edits_are_valid(edits),
+        Command::Get { .. } | Command::Delete { .. } => true,
     };
-    key_is_valid(&request.key) && value <= VALUE_MAX && request.options.is_resolved()
+    key_is_valid(&request.key) && command && request.options.is_resolved()
 }

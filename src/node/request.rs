@@ -5,8 +5,12 @@ use core::fmt;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
+use crate::base::id::RequestId;
 use crate::base::time::WallTime;
 use crate::causal::dot::Dot;
+use crate::causal::types::edit::{Edit, EditError};
+use crate::causal::types::part::Holds;
+use crate::causal::types::view::View;
 use crate::quorum::need::{Knob, Shortfall};
 use crate::quorum::tally::Impossible;
 
@@ -18,6 +22,9 @@ pub struct Request {
     pub key: Bytes,
     pub command: Command,
     pub options: Options,
+    /// The client's name for a write. Whoever gets it a second time, from the same client or another coordinator, does
+    /// not write again, as long as the key remembers it ([`Done`](crate::causal::done::Done)).
+    pub id: Option<RequestId>,
 }
 
 /// What to do with the key.
@@ -39,6 +46,17 @@ pub enum Command {
     Delete {
         context: Option<Bytes>,
     },
+    /// Changes to a value of a convergent type, all or none. They replace what their coordinator knows, and what it
+    /// does not know survives beside them, so they take no context.
+    Edit {
+        edits: Vec<Edit>,
+    },
+}
+
+impl Command {
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Command::Get { .. })
+    }
 }
 
 /// What is known of a request at its end. Exactly one for each request.
@@ -46,14 +64,18 @@ pub enum Command {
 pub enum Outcome {
     /// The read has its quorum. No values: the key does not exist; more than one: siblings.
     Found { values: Vec<Found>, context: Bytes },
+    /// The same of a key that holds a convergent type.
+    Typed { view: View, context: Bytes },
     /// The write has what was asked for. `acks` counts distinct replicas (and hints, where `any` was asked); `durable`
-    /// are the replicas among them that have it on disk: all, unless DW asked for less.
-    Written { dot: Dot, acks: u8, durable: u8, context: Bytes },
+    /// are the replicas among them that have it on disk: all, unless DW asked for less. `result` is of edits, as their
+    /// coordinator saw it ([`Edited`](crate::causal::types::edit::Edited)).
+    Written { dot: Dot, acks: u8, durable: u8, context: Bytes, result: i64 },
     /// Nothing was applied.
     Rejected(Rejection),
     /// The write may have been applied, now or later: `acks` nodes are known to have it. The first knob that is not
-    /// satisfied needs `needed` of its kind. `dot` is the write's name, if that is known here.
-    Unknown { acks: u8, needed: u8, unmet: Knob, dot: Option<Dot> },
+    /// satisfied needs `needed` of its kind. `write` is its name and the context that it would have given, if that is
+    /// known here.
+    Unknown { acks: u8, needed: u8, unmet: Knob, write: Option<(Dot, Bytes)> },
 }
 
 /// One value that was read.
@@ -100,6 +122,27 @@ pub enum Rejection {
     Siblings {
         max: u32,
     },
+    /// The value of a convergent type would be larger than it may be.
+    Large {
+        max: u32,
+    },
+    /// As many actors have written the key as a clock may name.
+    Actors {
+        max: u32,
+    },
+    /// More edits, or larger ones, than one request may have.
+    Edits {
+        max: u32,
+        bytes: u32,
+    },
+    /// The key, or the field of it, holds another type than was asked for, or more than one.
+    Type {
+        holds: Holds,
+    },
+    /// The counter would leave the range of 64-bit integers.
+    Overflow,
+    /// The context covers writes of a convergent type that this coordinator does not know yet.
+    Unseen,
     /// Too much work is waiting here. Try later, or another node.
     Overloaded,
     /// The coordinator's own copy of the key is damaged.
@@ -114,6 +157,15 @@ impl Rejection {
     /// Told before anything is asked of anybody.
     pub(super) fn unavailable(short: Shortfall) -> Rejection {
         Rejection::Unavailable { knob: short.knob, usable: short.have, needed: short.needed }
+    }
+}
+
+impl From<EditError> for Rejection {
+    fn from(error: EditError) -> Rejection {
+        match error {
+            EditError::Type { holds } => Rejection::Type { holds },
+            EditError::Overflow => Rejection::Overflow,
+        }
     }
 }
 
@@ -135,6 +187,22 @@ impl fmt::Display for Rejection {
             Rejection::Siblings { max } => {
                 write!(f, "the key has {max} siblings, read it and write with its context")
             }
+            Rejection::Large { max } => write!(f, "the value would need more than {max} bytes"),
+            Rejection::Actors { max } => {
+                write!(
+                    f,
+                    "{max} starts of nodes have numbered writes of this key, which is the most it can hold"
+                )
+            }
+            Rejection::Edits { max, bytes } => {
+                write!(
+                    f,
+                    "a request has 1 to {max} edits of {bytes} bytes together, each as large as a value may be"
+                )
+            }
+            Rejection::Type { holds } => write!(f, "the key holds {holds}"),
+            Rejection::Overflow => f.write_str("the counter would leave the range of 64-bit integers"),
+            Rejection::Unseen => f.write_str("what the context covers is not known here yet, try again"),
             Rejection::Overloaded => f.write_str("too much work is waiting, try later"),
             Rejection::Damaged => f.write_str("the copy of this key here is damaged"),
             Rejection::Stopping => f.write_str("the node is stopping"),

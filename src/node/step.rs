@@ -1,10 +1,11 @@
 //! [`Node`]: one total function from inputs to effects. This file is the table of contents of what a node does.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Zone};
+use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Slot, Zone};
+use crate::base::invariant::{Broken, holds};
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::causal::dot::Actor;
@@ -22,6 +23,7 @@ use crate::node::input::{Env, Input};
 use crate::node::latency::Latencies;
 use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Send, Target};
+use crate::node::refetch::Mending;
 use crate::node::request::Rejection;
 use crate::node::store::{Found, Store};
 use crate::node::timer::{Timer, Timers};
@@ -41,7 +43,8 @@ pub(super) const NO_OP: OpId = OpId(0);
 pub struct Node {
     pub(super) config: Config,
     pub(super) identity: Identity,
-    pub(super) actor: Actor,
+    /// Where the epochs of actors come from.
+    epochs: Stream,
     pub(super) rng: Stream,
     pub(super) view: View,
     /// Seeds at whose address nobody is known.
@@ -52,6 +55,14 @@ pub struct Node {
     pub(super) layout_heard: u64,
     pub(super) store: Store,
     pub(super) hints: HintIndex,
+    /// The damaged table that is being mended.
+    pub(super) mending: Option<Mending>,
+    /// After a torn tail: whom this node has compared itself with since.
+    pub(super) uncertain: Option<BTreeSet<NodeId>>,
+    /// Flushes and compactions in a row that found the disk full.
+    pub(super) failed_jobs: u32,
+    /// Slots whose entries changed past the Merkle forest.
+    pub(super) recount: BTreeSet<Slot>,
     pub(super) ops: BTreeMap<OpId, Op>,
     pub(super) forwards: Forwards,
     pub(super) next_op: u64,
@@ -157,6 +168,8 @@ pub struct Status {
     pub hints: u64,
     /// Operations in progress that this node began.
     pub open_ops: u64,
+    /// Tables with damage, whose keys are unknown until they are repaired.
+    pub damaged_tables: u64,
 }
 
 /// One member, as a node sees it.
@@ -183,11 +196,14 @@ impl Node {
         }?;
         let (engine, recovery) =
             Engine::open(config.storage.clone(), env.disk).map_err(OpenError::Storage)?;
-        let (store, Found { hints, layout }) = Store::new(engine, env.disk).map_err(OpenError::Scan)?;
+        let mut epochs = Stream::new(seed, "node.epoch", 0);
+        let actor = identity.new_actor(&mut epochs);
+        let (store, Found { hints, layout }) =
+            Store::new(engine, actor, env.disk).map_err(OpenError::Scan)?;
         if identity.generation > Generation(1) {
             env.out.facts.push(Fact::Recovered);
         }
-        if recovery.torn_bytes > 0 {
+        if recovery.is_tail_uncertain() {
             env.out.facts.push(Fact::TornTailCut);
         }
         let card = Card {
@@ -205,8 +221,8 @@ impl Node {
         timers.set(first(config.gossip_every), Timer::Handoff);
         timers.set(first(SCRUB_EVERY), Timer::Scrub);
         Ok(Node {
-            actor: identity.actor(),
             strangers: config.seeds.iter().filter(|seed| **seed != config.address).cloned().collect(),
+            epochs,
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
             placement: layout.as_ref().map(|layout| config.known.of(layout)),
             layout_heard: layout.as_ref().map_or(0, |layout| layout.version),
@@ -217,6 +233,10 @@ impl Node {
             rng,
             store,
             hints,
+            mending: None,
+            uncertain: recovery.is_tail_uncertain().then(BTreeSet::new),
+            failed_jobs: 0,
+            recount: BTreeSet::new(),
             ops: BTreeMap::new(),
             answers: Latencies::default(),
             forwards: Forwards::default(),
@@ -252,6 +272,7 @@ impl Node {
                 if result.is_ok() {
                     env.out.facts.push(if is_flush { Fact::MemtableFlushed } else { Fact::TablesCompacted });
                 }
+                self.pace_jobs(&result, env);
                 if let Err(poisoned) = self.store.engine.job_done(id, result, env.disk) {
                     return self.halt(Halt::Storage(poisoned.why), env);
                 }
@@ -260,7 +281,16 @@ impl Node {
         while let Some(timer) = self.timers.pop_due(env.now.mono) {
             self.on_timer(timer, env);
         }
+        // A write that fails poisons the engine in the middle of a step, and no sync or job may ever come to tell: the
+        // node would go on, refuse every write, and never be started again.
+        if let Some(poisoned) = self.store.engine.poisoned().filter(|_| !self.halted) {
+            return self.halt(Halt::Storage(poisoned.why), env);
+        }
         self.settle(env);
+        // An append that failed tells nobody but the write that it was for.
+        if let Some(poisoned) = self.store.engine.poisoned() {
+            self.halt(Halt::Storage(poisoned.why), env);
+        }
     }
 
     /// When the node wants an `Input::Wake`, on the monotonic clock.
@@ -328,6 +358,7 @@ impl Node {
             members: members.collect(),
             hints: self.hints(),
             open_ops: self.ops.len() as u64,
+            damaged_tables: self.store.engine.damaged_tables(),
         }
     }
 
@@ -353,6 +384,17 @@ impl Node {
     pub(super) fn send(&self, to: Target, message: Message, env: &mut Env) {
         debug_assert!(to != Target::Node(self.me()), "a node does not write to itself");
         env.out.sends.push(Send { to, message });
+    }
+
+    /// The actor that numbers the next write. A new one, if somebody knows writes by the present one that are not known
+    /// here: then its count cannot be trusted.
+    pub(super) fn actor(&mut self, env: &mut Env) -> Actor {
+        if self.store.forgot {
+            self.store.forgot = false;
+            self.store.actor = self.identity.new_actor(&mut self.epochs);
+            env.out.facts.push(Fact::ActorRenewed);
+        }
+        self.store.actor
     }
 
     /// A stamp above all that this node has given, and above `seen`: the wall clock as long as that runs forward (a
@@ -387,6 +429,17 @@ impl Node {
         self.backlog.get(&node).is_some_and(|&count| count >= self.config.backlog_max)
     }
 
+    /// Who waits for the disk, in the order of the log.
+    pub(super) fn waiting(&self) -> &VecDeque<(Position, Waiter)> {
+        &self.waiting
+    }
+
+    /// Whoever waits for the disk is counted to somebody's share, and nobody else is.
+    pub(super) fn shares(&self) -> Result<(), Broken> {
+        let counted: u64 = self.backlog.values().map(|&count| u64::from(count)).sum();
+        holds(counted == self.waiting.len() as u64, "the shares of the disk's line are those who wait in it")
+    }
+
     fn next_durable(&mut self, durable: Position) -> Option<Waiter> {
         let (_, waiter) = self.waiting.pop_front_if(|waiting| waiting.0 <= durable)?;
         let whose = waiter.for_whom(self.me());
@@ -417,9 +470,14 @@ impl Node {
                 }
             }
         }
-        while let Some(request) = self.store.engine.poll_sync() {
-            env.out.syncs.push(request);
+        loop {
+            match self.store.engine.poll_sync(env.disk) {
+                Ok(Some(request)) => env.out.syncs.push(request),
+                Ok(None) => break,
+                Err(poisoned) => return self.halt(Halt::Storage(poisoned.why), env),
+            }
         }
+        self.mend(env);
         while let Some(job) = self.store.engine.poll_job() {
             env.out.jobs.push(job);
         }

@@ -7,17 +7,21 @@ use alloc::vec::Vec;
 use crate::base::bytes::Bytes;
 use crate::base::checksum::digest;
 use crate::base::codec::{self, Decode, Encode};
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, Slot};
+use crate::base::invariant::{Broken, holds};
 use crate::base::time::WallTime;
+use crate::causal::dot::Actor;
 use crate::causal::siblings::Siblings;
 use crate::disk::Disk;
+use crate::node::invariant::in_line;
 use crate::node::keyspace;
 use crate::repair::hint::HintIndex;
 use crate::repair::merkle::Forest;
 use crate::repair::page::{KEYS_MAX, Listing, Span};
+use crate::repair::refetch::{Content, PAGE_BYTES, PAGE_ENTRIES, Part};
 use crate::ring::layout::Layout;
 use crate::ring::token::slot_of;
-use crate::storage::{Engine, Position, ReadError, WriteError};
+use crate::storage::{self, Engine, Position, ReadError, WriteError};
 
 /// Entries read at a time while scanning.
 const SCAN_BATCH: usize = 256;
@@ -30,6 +34,11 @@ type Scan = fn(&mut Engine, &[u8], &[u8], usize, &mut dyn Disk) -> Result<Vec<(B
 pub struct Store {
     pub(super) engine: Engine,
     pub(super) forest: Forest,
+    /// Who numbers the writes that are coordinated here.
+    pub(super) actor: Actor,
+    /// A write by `actor` has come from elsewhere that was not known here: the copy of its key here was lost, or never
+    /// whole. There may be more of them, so the actor must number nothing any more (Riak's issue kv679).
+    pub(super) forgot: bool,
     /// The keys whose newest state is not on the disk yet, and the log position that covers it.
     unsynced: BTreeMap<Bytes, Position>,
     /// The same in the order of the log.
@@ -79,16 +88,12 @@ pub struct Found {
 impl Store {
     /// Builds the forest and the hint index by one scan over an engine that has just been opened. Damage costs the
     /// keys it hits: what is not in the forest looks missing to the replicas, which makes them send it.
-    pub fn new(engine: Engine, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
-        let mut store =
-            Store { engine, forest: Forest::default(), unsynced: BTreeMap::new(), syncing: VecDeque::new() };
+    pub fn new(engine: Engine, actor: Actor, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
+        let mut store = Store::over(engine, actor);
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
         store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
-            let parsed = keyspace::parse_data_key(engine_key);
-            if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
-                forest.update(slot, key, None, fingerprint(&siblings));
-            }
+            count(forest, engine_key, value);
             true
         })?;
         let (from, to) = keyspace::hint_range();
@@ -105,6 +110,18 @@ impl Store {
         let layout = layout.and_then(|bytes| keyspace::decode_value::<Layout>(&bytes).ok());
         let layout = layout.filter(|layout| layout.validate().is_ok());
         Ok((store, Found { hints, layout }))
+    }
+
+    /// Opens what lies on a disk for a look at it: [`Store::load`] works, and nothing else does, because nothing is
+    /// scanned.
+    pub fn look(config: storage::Config, disk: &mut dyn Disk) -> Result<Store, storage::OpenError> {
+        let (engine, _) = Engine::open(config, disk)?;
+        Ok(Store::over(engine, Actor { node: NodeId(0), epoch: 0 }))
+    }
+
+    fn over(engine: Engine, actor: Actor) -> Store {
+        let (forest, unsynced, syncing) = (Forest::default(), BTreeMap::new(), VecDeque::new());
+        Store { engine, forest, actor, forgot: false, unsynced, syncing }
     }
 
     /// What is stored of a key; empty if nothing ever was.
@@ -128,6 +145,12 @@ impl Store {
             }
         }
         assert!(self.syncing.len() >= self.unsynced.len(), "what is not synced is waited for");
+    }
+
+    /// What holds between any two steps.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        holds(self.syncing.len() >= self.unsynced.len(), "every key that is not on the disk is waited for")?;
+        in_line(&self.syncing, self.engine.durable(), self.engine.appended())
     }
 
     /// Replaces what is stored of a key: `before` must be what [`Store::load`] gave.
@@ -158,6 +181,7 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<(bool, Position), StoreError> {
         let before = self.load(key, disk)?;
+        self.forgot |= news.clock().is_ahead(before.clock(), self.actor);
         let mut after = before.clone();
         if !after.merge(news) {
             return Ok((false, self.engine.appended()));
@@ -236,6 +260,49 @@ impl Store {
         Ok(listing)
     }
 
+    /// A page of what is stored in `part`, of slots that are `shared`. Fails where anything in it is damaged.
+    pub fn gather(
+        &mut self,
+        part: Part,
+        shared: &dyn Fn(Slot) -> bool,
+        disk: &mut dyn Disk,
+    ) -> Result<Content, StoreError> {
+        let (from, to) = (keyspace::place(&part.from), keyspace::place(&part.to));
+        let mut content = Content { part, entries: Vec::new(), next: None };
+        let (mut seen, mut bytes, mut is_damaged) = (0, 0, false);
+        let scanned = self.scan_with(Engine::scan, from, &to, disk, |_, engine_key, value| {
+            let Some((slot, key)) = keyspace::parse_data_key(engine_key) else { return true };
+            if bytes >= PAGE_BYTES || seen >= PAGE_ENTRIES {
+                content.next = Some((slot, Bytes::new(key)));
+                return false;
+            }
+            seen += 1;
+            if shared(slot) {
+                match keyspace::decode_value(value) {
+                    Ok(siblings) => content.entries.push((Bytes::new(key), Arc::new(siblings))),
+                    Err(_) => is_damaged = true,
+                }
+                bytes += key.len() + value.len();
+            }
+            true
+        });
+        if scanned.is_err() || is_damaged { Err(StoreError::Damaged) } else { Ok(content) }
+    }
+
+    /// Counts the entries of a slot into the forest anew; the answer is how many there are. What is damaged is passed
+    /// over.
+    pub fn recount(&mut self, slot: Slot, disk: &mut dyn Disk) -> Result<usize, ReadError> {
+        self.forest.forget(slot);
+        let (from, to) = keyspace::slot_range(slot);
+        let mut entries = 0;
+        self.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
+            count(forest, engine_key, value);
+            entries += 1;
+            true
+        })?;
+        Ok(entries)
+    }
+
     fn read<T: codec::Decode<()>>(
         &mut self,
         engine_key: &[u8],
@@ -285,13 +352,22 @@ impl Store {
     }
 }
 
+/// Enters an entry of the data into the forest.
+fn count(forest: &mut Forest, engine_key: &[u8], value: &[u8]) {
+    let parsed = keyspace::parse_data_key(engine_key);
+    if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
+        forest.update(slot, key, None, fingerprint(&siblings));
+    }
+}
+
 fn hint_key(target: NodeId, key: &[u8]) -> Vec<u8> {
     let mut engine_key = Vec::with_capacity(key.len() + 9);
     keyspace::hint_key(target, key, &mut engine_key);
     engine_key
 }
 
-/// What the Merkle forest knows of a sibling set: its clock and the dots of its versions, `None` for nothing. The
+/// What the Merkle forest knows of a sibling set: its clock, the dots of its versions and parts, and the requests that
+/// it remembers (which are a matter of what has been forgotten, too), `None` for nothing. The
 /// values themselves are left out: a dot names one write, so equal dots mean equal values, and that the bytes are
 /// still those that were written is what the engine's checksums are for.
 pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
@@ -301,6 +377,12 @@ pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
     let mut bytes = codec::encode(siblings.clock());
     for version in siblings.versions() {
         codec::encode_into(&version.dot, &mut bytes);
+    }
+    for part in siblings.parts() {
+        codec::encode_into(&part.dot, &mut bytes);
+    }
+    if !siblings.done().entries().is_empty() {
+        codec::encode_into(siblings.done(), &mut bytes);
     }
     Some(digest(&bytes))
 }

@@ -16,6 +16,8 @@ pub enum Timer {
     Handoff,
     /// Verify a table that may not have been read for long.
     Scrub,
+    /// Flushes and compactions may be tried again.
+    Jobs,
     /// An operation has run out of time.
     Op(OpId),
     /// A read has waited long enough for a whole copy.
@@ -33,6 +35,11 @@ impl Timers {
 
     pub fn cancel(&mut self, at: Instant, timer: Timer) {
         self.0.remove(&(at, timer));
+    }
+
+    /// How many deadlines are set.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub fn next(&self) -> Option<Instant> {

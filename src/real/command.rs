@@ -1,23 +1,26 @@
 //! The commands that clients may send, from words to what they mean.
 //!
 //! Plain Redis: `GET SET DEL EXISTS PING ECHO INFO`, and what clients say by way of greeting: `HELLO COMMAND
-//! CONFIG CLIENT SELECT QUIT`. Of our own, where Redis has no words for it:
+//! CONFIG CLIENT SELECT QUIT`. Counters, sets, registers and maps: see [`typed`]. Of our own, where Redis has no words:
 //!
 //! ```text
 //! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]    -> [context, value...]
 //! KV.PUT key value [CONTEXT token] [write options]                              -> [context, dot, acks, on disk]
 //! KV.DEL key [CONTEXT token] [write options]                                    -> [context, dot, acks, on disk]
+//! KV.WITH [option...] [ID client number] DO command...   any command, with options of its own  -> as that replies
 //! KV.PEEK key               what this node's own disk holds                     -> [[dot, stamp, value or nil]...]
 //! KV.DEFAULTS [option...]   sets options for all later commands of this connection  -> what is set
 //! KV.DEFAULTS RESET         forgets them
 //!
-//! write options: [W level] [PW level] [DW level|w] [ZONES count] [SLOPPY|STRICT] [TIMEOUT ms]
+//! write options: [W level] [PW level] [DW level|w] [ZONES count] [SLOPPY|STRICT] [TIMEOUT ms] [ID client number]
 //! ```
 //!
 //! A level is `one`, `quorum`, `all`, `local-quorum`, `each-quorum`, `any` (W only) or a number. What each option
 //! means is told at [`Consistency`](crate::node::consistency::Consistency). A context is the binary token that an
 //! earlier reply gave. A write replaces what it covers: an empty one means "I have seen nothing", none at all "replace
-//! what is there". A read never shows less than it covers. What is not understood is refused, never ignored.
+//! what is there". A read never shows less than it covers. An id (two numbers: who the client is, and which of
+//! its requests this is) makes a write safe to try again, through any node. What is not understood is refused, never
+//! ignored.
 
 use std::borrow::ToOwned;
 use std::format;
@@ -26,11 +29,13 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::id::RequestId;
 use crate::node::consistency::OnSiblings;
 use crate::node::request::{Command, Options, Request};
 use crate::real::options;
 use crate::real::reply::Shape;
 use crate::real::resp::{Dialect, Value};
+use crate::real::typed;
 
 /// What a connection has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,7 @@ pub fn interpret(args: &[&[u8]]) -> Action {
         ("KV.PUT", [key, value, options @ ..]) => kv_write(key, Some(value), options),
         ("KV.DEL", [key, options @ ..]) => kv_write(key, None, options),
         ("KV.PEEK", [key]) => Ok(Action::Peek(Bytes::new(key))),
+        ("KV.WITH", words) => kv_with(words),
         ("KV.DEFAULTS", options) => kv_defaults(options),
         ("INFO", _) => Ok(Action::Info),
         ("PING", []) => Ok(Action::Reply(Value::Simple("PONG"))),
@@ -81,18 +87,21 @@ pub fn interpret(args: &[&[u8]]) -> Action {
         ("QUIT", _) => Ok(Action::Quit(Value::Simple("OK"))),
         // What a browser sends when a web page makes it talk to this port. Redis closes on these too.
         ("POST" | "HOST:", _) => Ok(Action::Quit(Value::error("ERR this is not an HTTP port"))),
-        (known, _) if NAMES.contains(&known) => {
-            Err(format!("ERR wrong arguments for '{}'", known.to_ascii_lowercase()))
-        }
-        _ => Err(format!("ERR unknown command '{}'", quoted(args[0]))),
+        (name, rest) => typed::interpret(name, rest).unwrap_or_else(|| {
+            if NAMES.contains(&name) || typed::NAMES.contains(&name) {
+                Err(format!("ERR wrong arguments for '{}'", name.to_ascii_lowercase()))
+            } else {
+                Err(format!("ERR unknown command '{}'", quoted(args[0])))
+            }
+        }),
     };
     action.unwrap_or_else(|error| Action::Reply(Value::Error(error)))
 }
 
 /// The names above: one that is known but did not match has wrong arguments.
-const NAMES: [&str; 14] = [
-    "GET", "SET", "DEL", "EXISTS", "KV.GET", "KV.PUT", "KV.DEL", "KV.PEEK", "PING", "ECHO", "CONFIG",
-    "CLIENT", "SELECT", "HELLO",
+const NAMES: [&str; 15] = [
+    "GET", "SET", "DEL", "EXISTS", "KV.GET", "KV.PUT", "KV.DEL", "KV.WITH", "KV.PEEK", "PING", "ECHO",
+    "CONFIG", "CLIENT", "SELECT", "HELLO",
 ];
 
 fn okay() -> Action {
@@ -104,12 +113,12 @@ fn ask(shape: Shape, requests: Vec<Request>) -> Action {
 }
 
 fn get(key: &[u8], options: Options) -> Request {
-    Request { key: Bytes::new(key), command: Command::Get { context: None }, options }
+    Request { key: Bytes::new(key), command: Command::Get { context: None }, options, id: None }
 }
 
 fn delete(key: &[u8]) -> Request {
     let command = Command::Delete { context: None };
-    Request { key: Bytes::new(key), command, options: Options::default() }
+    Request { key: Bytes::new(key), command, options: Options::default(), id: None }
 }
 
 fn set(key: &[u8], value: &[u8], options: &[&[u8]]) -> Result<Action, String> {
@@ -117,42 +126,79 @@ fn set(key: &[u8], value: &[u8], options: &[&[u8]]) -> Result<Action, String> {
         return Err(format!("ERR option '{}' of SET is not supported yet", quoted(option)));
     }
     let command = Command::Put { value: Bytes::new(value), context: None };
-    Ok(ask(Shape::Set, vec![Request { key: Bytes::new(key), command, options: Options::default() }]))
+    let request = Request { key: Bytes::new(key), command, options: Options::default(), id: None };
+    Ok(ask(Shape::Set, vec![request]))
 }
 
 fn kv_get(key: &[u8], words: &[&[u8]]) -> Result<Action, String> {
-    let (context, mut options) = kv_options(options::READ, words)?;
+    let (context, mut options, _) = kv_options(options::READ, false, words)?;
     // Whatever the connection wants of a plain GET.
     options.siblings = Some(OnSiblings::All);
     let command = Command::Get { context };
-    Ok(ask(Shape::KvGet, vec![Request { key: Bytes::new(key), command, options }]))
+    Ok(ask(Shape::KvGet, vec![Request { key: Bytes::new(key), command, options, id: None }]))
 }
 
 /// A put of `value`, or a delete if there is none.
 fn kv_write(key: &[u8], value: Option<&[u8]>, words: &[&[u8]]) -> Result<Action, String> {
-    let (context, options) = kv_options(options::WRITE, words)?;
+    let (context, options, id) = kv_options(options::WRITE, true, words)?;
     let command = match value {
         Some(value) => Command::Put { value: Bytes::new(value), context },
         None => Command::Delete { context },
     };
-    Ok(ask(Shape::KvWrite, vec![Request { key: Bytes::new(key), command, options }]))
+    Ok(ask(Shape::KvWrite, vec![Request { key: Bytes::new(key), command, options, id }]))
 }
 
-/// A context and whichever of the `allowed` options.
-fn kv_options(allowed: &[&str], words: &[&[u8]]) -> Result<(Option<Bytes>, Options), String> {
+type KvOptions = (Option<Bytes>, Options, Option<RequestId>);
+
+/// A context, whichever of the `allowed` options, and of a write its id.
+fn kv_options(allowed: &[&str], writes: bool, words: &[&[u8]]) -> Result<KvOptions, String> {
     let mut options = Options::default();
-    let mut context = None;
+    let (mut context, mut id) = (None, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         if upper(word) == "CONTEXT" {
             let token = words.next().ok_or("ERR CONTEXT needs a token")?;
             once(&mut context, Bytes::new(token), word)?;
+        } else if writes && upper(word) == "ID" {
+            once(&mut id, options::request_id(&mut words)?, word)?;
         } else if !options::knob(&mut options, allowed, word, &mut words)? {
             let allowed = allowed.join(", ");
-            return Err(format!("ERR option '{}' is none of CONTEXT, {allowed}", quoted(word)));
+            let id = if writes { "ID, " } else { "" };
+            return Err(format!("ERR option '{}' is none of CONTEXT, {id}{allowed}", quoted(word)));
         }
     }
-    Ok((context, options))
+    Ok((context, options, id))
+}
+
+/// Any command that asks the node something, with options of its own.
+fn kv_with(words: &[&[u8]]) -> Result<Action, String> {
+    let at = words.iter().position(|word| upper(word) == "DO").ok_or("ERR KV.WITH needs the word DO")?;
+    let (words, command) = (&words[..at], &words[at + 1..]);
+    if command.is_empty() {
+        return Err("ERR KV.WITH needs a command after DO".to_owned());
+    }
+    // One level deep: a command in itself, however long, must not recurse.
+    if upper(command[0]) == "KV.WITH" {
+        return Err("ERR 'KV.WITH' has no options".to_owned());
+    }
+    let (mut requests, shape) = match interpret(command) {
+        Action::Ask { requests, shape } => (requests, shape),
+        Action::Reply(Value::Error(error)) => return Err(error),
+        _ => return Err(format!("ERR '{}' has no options", quoted(command[0]))),
+    };
+    let writes = requests.iter().any(|request| request.command.is_write());
+    let allowed = if writes { options::WRITE } else { options::PLAIN_READ };
+    let (context, options, id) = kv_options(allowed, writes, words)?;
+    if context.is_some() {
+        return Err("ERR only KV.GET, KV.PUT and KV.DEL take a CONTEXT".to_owned());
+    }
+    for request in &mut requests {
+        if request.options != Options::default() || request.id.is_some() {
+            return Err("ERR the command has options of its own".to_owned());
+        }
+        (request.options, request.id) = (options.clone(), id);
+    }
+    Ok(ask(shape, requests))
 }
 
 fn kv_defaults(words: &[&[u8]]) -> Result<Action, String> {
@@ -198,7 +244,7 @@ fn hello(words: &[&[u8]]) -> Result<Action, String> {
 fn command(words: &[&[u8]]) -> Value {
     match words.first().map(|word| upper(word)).as_deref() {
         Some("DOCS") => Value::Map(Vec::new()),
-        Some("COUNT") => Value::Integer(NAMES.len() as i64),
+        Some("COUNT") => Value::Integer((NAMES.len() + typed::NAMES.len()) as i64),
         _ => Value::Array(Vec::new()),
     }
 }
@@ -311,6 +357,26 @@ mod tests {
     }
 
     #[test]
+    fn any_command_takes_options_and_writes_take_an_id() {
+        let (step, shape) = single("KV.WITH W all ID 7 3 DO INCRBY k 5");
+        assert_eq!((shape, step.options.w), (Shape::Result, Some(Level::All)));
+        assert_eq!(step.id, Some(RequestId { client: 7, number: 3 }));
+        assert_eq!(single("KV.PUT k v ID 7 4").0.id, Some(RequestId { client: 7, number: 4 }));
+        let (members, _) = single("kv.with r one siblings lww do SMEMBERS k");
+        assert_eq!(members.options.r, Some(Level::One));
+        assert_eq!(
+            error("KV.WITH ID 7 DO SADD k m"),
+            "ERR ID needs two numbers: the client's and the request's"
+        );
+        assert_eq!(error("KV.WITH R 1 DO INCR k").split(" of").next(), Some("ERR option 'R' is none"));
+        assert_eq!(error("KV.WITH ID 1 2 DO GET k").split(" of").next(), Some("ERR option 'ID' is none"));
+        assert_eq!(error("KV.WITH W 1 DO PING"), "ERR 'PING' has no options");
+        assert_eq!(error("KV.WITH W 1 DO KV.WITH W 1 DO INCR k"), "ERR 'KV.WITH' has no options");
+        assert_eq!(error("KV.WITH W 1 DO KV.PUT k v W 2"), "ERR the command has options of its own");
+        assert_eq!(error("KV.WITH W 1 INCR k"), "ERR KV.WITH needs the word DO");
+    }
+
+    #[test]
     fn a_wish_that_cannot_be_honoured_is_an_error() {
         assert_eq!(error("SET k v EX 10"), "ERR option 'EX' of SET is not supported yet");
         assert_eq!(error("KV.GET k W 2"), "ERR option 'W' is none of CONTEXT, R, PR, ZONES, TIMEOUT");
@@ -334,9 +400,10 @@ mod tests {
 
     #[test]
     fn every_known_name_is_answered_with_wrong_arguments_or_better() {
-        for name in NAMES {
+        for name in NAMES.iter().chain(typed::NAMES) {
             if let Action::Reply(Value::Error(error)) = of(name) {
-                assert!(error.starts_with("ERR wrong arguments"), "{name}: {error}");
+                let told = error.starts_with("ERR wrong arguments") || error.starts_with("ERR KV.WITH needs");
+                assert!(told, "{name}: {error}");
             }
         }
     }

@@ -7,13 +7,15 @@
 use std::boxed::Box;
 use std::string::String;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
 use crate::causal::siblings::Siblings;
+use crate::causal::types::edit::Edit;
 use crate::disk::DiskError;
 use crate::node::message::Message;
 use crate::node::request::{Command, Outcome, Rejection, Request};
@@ -106,6 +108,8 @@ struct Queued {
 struct Load {
     events: AtomicUsize,
     bytes: AtomicUsize,
+    /// Nanoseconds that a client should rest after a write.
+    rest: AtomicU64,
 }
 
 /// The sending side. Never blocks.
@@ -145,6 +149,11 @@ impl Inbox {
         self.offer(event, bytes, CLIENT_SHARE)
     }
 
+    /// How long a client should rest after each of its writes, before more is read of it: the node's disk is behind.
+    pub fn rest(&self) -> Duration {
+        Duration::from_nanos(self.load.rest.load(Ordering::Relaxed))
+    }
+
     /// Queues what must not be lost: the ends of syncs and jobs, and the end of all.
     pub fn deliver(&self, event: Event) {
         // If the owner has ended, nobody waits for this any more.
@@ -173,8 +182,14 @@ impl Load {
 }
 
 impl Outlet {
+    /// Tells all connections how long their clients should rest after a write.
+    pub fn set_rest(&self, rest: Duration) {
+        let nanos = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
+        self.load.rest.store(nanos, Ordering::Relaxed);
+    }
+
     /// The next event, waiting for it at most `wait` (for ever if `None`). `None` if none came.
-    pub fn take(&self, wait: Option<std::time::Duration>) -> Option<Event> {
+    pub fn take(&self, wait: Option<Duration>) -> Option<Event> {
         let queued = match wait {
             None => self.queue.recv().ok(),
             Some(wait) if wait.is_zero() => self.queue.try_recv().ok(),
@@ -194,6 +209,10 @@ fn payload(command: &Command) -> usize {
     match command {
         Command::Put { value, context } => value.len() + len(context),
         Command::Get { context } | Command::Delete { context } => len(context),
+        Command::Edit { edits } => {
+            let field = |edit: &Edit| edit.field.as_ref().map_or(0, |field| field.len());
+            edits.iter().map(|edit| edit.update.bytes() + field(edit)).sum()
+        }
     }
 }
 
@@ -207,6 +226,7 @@ mod tests {
             key: Bytes::from("key"),
             command: Command::Get { context: None },
             options: Options::default(),
+            id: None,
         };
         Event::Client { request, ticket: Ticket { seq: 0, part: 0, replies: replies.clone() } }
     }
@@ -222,7 +242,7 @@ mod tests {
         assert_eq!(peer(), Err(Full));
         inbox.deliver(Event::Stop);
 
-        let drained = std::iter::from_fn(|| outlet.take(Some(std::time::Duration::ZERO))).count();
+        let drained = std::iter::from_fn(|| outlet.take(Some(Duration::ZERO))).count();
         assert_eq!(drained, EVENTS_MAX + 1, "the end gets in although there is no room");
         assert_eq!(inbox.offer_client(get(&replies)), Ok(()), "and there is room again");
     }

@@ -44,7 +44,7 @@ impl Counters {
 
     pub fn outcome(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Found { .. } | Outcome::Written { .. } => self.ops_ok += 1,
+            Outcome::Found { .. } | Outcome::Typed { .. } | Outcome::Written { .. } => self.ops_ok += 1,
             Outcome::Rejected(_) => self.ops_rejected += 1,
             Outcome::Unknown { .. } => self.ops_unknown += 1,
         }
@@ -64,6 +64,7 @@ pub fn text(status: &Status, counters: &Counters, uptime: Duration) -> String {
     line(&mut out, "generation", status.generation.0);
     line(&mut out, "hints", status.hints);
     line(&mut out, "open_ops", status.open_ops);
+    line(&mut out, "damaged_tables", status.damaged_tables);
     section(&mut out, "Cluster");
     line(&mut out, "layout", status.layout);
     line(&mut out, "members_up", up);
@@ -115,6 +116,7 @@ mod tests {
             members: [member(1, true), member(2, false)].into(),
             hints: 0,
             open_ops: 0,
+            damaged_tables: 3,
         };
         let mut counters = Counters::default();
         counters.fact(Fact::ReadRepaired);
@@ -123,6 +125,7 @@ mod tests {
             "# Node",
             "generation:4",
             "layout:2",
+            "damaged_tables:3",
             "members_down:1",
             "member1:id=n2,address=a:1,zone=z,state=down",
             "uptime_in_seconds:7",

@@ -36,3 +36,4 @@ pub mod serve;
 pub mod session;
 pub mod signal;
 pub mod sync;
+pub mod typed;

@@ -4,6 +4,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+use crate::base::id::RequestId;
 use crate::base::limits::N_MAX;
 use crate::base::time::Duration;
 use crate::node::consistency::{OnSiblings, Options, TIMEOUT_MAX};
@@ -13,6 +14,8 @@ use crate::real::resp::Value;
 
 /// The knobs that a read may have.
 pub const READ: &[&str] = &["R", "PR", "ZONES", "TIMEOUT"];
+/// The knobs that a read by a plain command may have.
+pub const PLAIN_READ: &[&str] = &["R", "PR", "ZONES", "TIMEOUT", "SIBLINGS"];
 /// The knobs that a write may have.
 pub const WRITE: &[&str] = &["W", "PW", "DW", "ZONES", "SLOPPY", "STRICT", "TIMEOUT"];
 /// The knobs that a connection may have.
@@ -44,6 +47,15 @@ pub fn knob<'a>(
         _ => unreachable!("every knob that is allowed anywhere has its line above"),
     }
     Ok(true)
+}
+
+/// The client's name for a request, two words.
+pub fn request_id<'a>(words: &mut impl Iterator<Item = &'a &'a [u8]>) -> Result<RequestId, String> {
+    let mut number = || words.next().and_then(|word| str::from_utf8(word).ok()?.parse().ok());
+    match (number(), number()) {
+        (Some(client), Some(number)) => Ok(RequestId { client, number }),
+        _ => Err("ERR ID needs two numbers: the client's and the request's".into()),
+    }
 }
 
 /// What a connection has set, as names and values.

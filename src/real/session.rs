@@ -7,12 +7,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::format;
+use std::time::Duration;
 use std::vec::Vec;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
-use crate::node::request::{Command, Options, Outcome, Rejection, Request};
+use crate::node::request::{Options, Outcome, Rejection, Request};
 use crate::real::command::{Action, interpret};
 use crate::real::inbox::{Answer, Event, Inbox, Ticket};
 use crate::real::options;
@@ -24,6 +25,8 @@ use crate::real::resp::{self, Dialect, Parsed, ProtocolError, Value};
 const OPEN_MAX: usize = 128;
 /// Replies in bytes that may wait for a slow reader before its next requests are left unread.
 const OUTPUT_MAX: usize = 1 << 20;
+/// However many writes a client sends at once, it is heard again after this time.
+const REST_MAX: Duration = Duration::from_millis(250);
 
 /// A connection's state.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct Session {
     keys: HashMap<Bytes, Use>,
     /// How many bytes the next request needs at least, as far as is known.
     needed: usize,
+    /// Writes that were begun since [`Session::rest`] was asked.
+    writes: u32,
     /// Nothing more is read; when all replies have left, the connection closes.
     closing: bool,
 }
@@ -78,6 +83,7 @@ impl Session {
             open: 0,
             keys: HashMap::new(),
             needed: 1,
+            writes: 0,
             closing: false,
         }
     }
@@ -117,6 +123,13 @@ impl Session {
         self.closing = true;
     }
 
+    /// How long this client should rest before more is read of it, for the writes that it has begun since this was
+    /// asked last. Nothing, unless the node's disk is behind; then the longer the more it is, until writes are refused.
+    pub fn rest(&mut self) -> Duration {
+        let writes = core::mem::take(&mut self.writes);
+        if writes == 0 { Duration::ZERO } else { self.inbox.rest().saturating_mul(writes).min(REST_MAX) }
+    }
+
     /// Whether nothing more is read.
     pub fn is_closing(&self) -> bool {
         self.closing
@@ -145,7 +158,7 @@ impl Session {
             release(&mut self.keys, key, *writes);
         }
         let answers = core::mem::take(answers).into_iter().flatten().collect();
-        slot.state = State::Done(reply(*shape, answers));
+        slot.state = State::Done(reply(shape, answers));
     }
 
     /// Appends the replies that are ready, in order, to `out`.
@@ -191,6 +204,7 @@ impl Session {
             return false;
         }
         for (key, writes) in &touched {
+            self.writes = self.writes.saturating_add(u32::from(*writes));
             let open = self.keys.entry(key.clone()).or_default();
             *(if *writes { &mut open.writes } else { &mut open.reads }) += 1;
         }
@@ -235,7 +249,7 @@ impl Session {
 
 /// The key of `request`, and whether it writes.
 fn touched(request: &Request) -> (Bytes, bool) {
-    (request.key.clone(), !matches!(request.command, Command::Get { .. }))
+    (request.key.clone(), request.command.is_write())
 }
 
 fn release(keys: &mut HashMap<Bytes, Use>, key: &Bytes, writes: bool) {

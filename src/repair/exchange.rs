@@ -26,6 +26,7 @@ use crate::base::limits::{KEY_MAX, SLOTS};
 use crate::base::rng::Stream;
 use crate::repair::merkle::{Forest, GROUPS, LEAVES, slots_of};
 use crate::repair::page::{KEYS_MAX, Page, Span};
+use crate::repair::refetch::{Content, Part};
 use crate::ring::token::slot_of;
 
 /// Slots whose leaves are compared in one round. It bounds the work of a round to 16 times as many listings.
@@ -46,6 +47,11 @@ pub enum Exchange {
     More(Span),
     /// Asks for what is stored under these keys.
     Want { slot: Slot, keys: Vec<Bytes> },
+    /// Asks for everything in a part of the key space of which both are replicas under this version of the layout
+    /// (see [`crate::repair::refetch`]).
+    Refetch { layout: u64, part: Part },
+    /// A page of the answer, under the same version.
+    Content { layout: u64, content: Content },
 }
 
 /// What the node has to do with its storage.
@@ -57,6 +63,10 @@ pub enum Action {
     Compare(Page),
     /// Send the peer what is stored under these keys.
     Send { slot: Slot, keys: Vec<Bytes> },
+    /// Send the peer what is stored in this part, of slots that both have.
+    Gather(Part),
+    /// Take in what the peer has of a part that is damaged here.
+    Take(Content),
 }
 
 /// The answer to a message: what goes back to the peer, and what the node has to do first.
@@ -98,7 +108,11 @@ pub fn respond(
     }
     let mut response = Response::default();
     match message {
-        Exchange::Groups { layout: theirs, .. } if theirs != layout => {
+        Exchange::Groups { layout: theirs, .. }
+        | Exchange::Refetch { layout: theirs, .. }
+        | Exchange::Content { layout: theirs, .. }
+            if theirs != layout =>
+        {
             return Err(Refused::OtherLayout { theirs });
         }
         Exchange::Groups { hashes, .. } => {
@@ -120,6 +134,8 @@ pub fn respond(
         Exchange::More(span) if shared(span.slot) => response.actions.push(Action::List(span)),
         Exchange::Want { slot, keys } if shared(slot) => response.actions.push(Action::Send { slot, keys }),
         Exchange::Keys(_) | Exchange::More(_) | Exchange::Want { .. } => {}
+        Exchange::Refetch { part, .. } => response.actions.push(Action::Gather(part)),
+        Exchange::Content { content, .. } => response.actions.push(Action::Take(content)),
     }
     assert!(response.messages.len() <= 1 && response.actions.len() <= COMPARED_SLOTS_MAX * LEAVES);
     Ok(response)
@@ -183,6 +199,8 @@ impl Exchange {
                     && keys.is_sorted_by(|left, right| left < right)
                     && keys.iter().all(|key| key.len() <= KEY_MAX && slot_of(key) == *slot)
             }
+            Exchange::Refetch { part, .. } => part.is_well_formed(),
+            Exchange::Content { content, .. } => content.is_well_formed(),
         }
     }
 }
@@ -278,6 +296,7 @@ mod tests {
                         (send, messages)
                     }
                     Action::Send { keys, .. } => (keys, vec![]),
+                    Action::Gather(_) | Action::Take(_) => panic!("nothing is damaged here"),
                 };
                 queue.extend(messages.into_iter().map(|message| (from, message)));
                 for key in send {

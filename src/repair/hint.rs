@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::NodeId;
+use crate::base::invariant::{Broken, holds};
 use crate::base::time::WallTime;
 
 /// Hints on their way to one target at a time, at first, so that a node that returns is not overrun.
@@ -23,6 +24,17 @@ pub struct HintIndex {
     next_version: u64,
     /// How many may be on their way to one target.
     window: usize,
+}
+
+/// What is kept for one target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    pub target: NodeId,
+    pub hints: usize,
+    /// How many of them are on their way.
+    pub in_flight: usize,
+    /// The first key in key order.
+    pub first: Bytes,
 }
 
 impl Default for HintIndex {
@@ -111,6 +123,25 @@ impl HintIndex {
         self.targets.keys().copied().collect()
     }
 
+    /// What holds between any two steps.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        holds(self.by_age.len() == self.len(), "every hint has one age")?;
+        holds(self.targets.is_empty() == (self.bytes == 0), "hints have bytes, and bytes have hints")?;
+        self.targets.values().try_for_each(|queue| {
+            let bound = queue.hints.len().min(WINDOW_MAX);
+            holds(!queue.hints.is_empty(), "a target without hints is forgotten")?;
+            holds(queue.in_flight <= bound, "no more hints are on their way than there are, or than may")
+        })
+    }
+
+    /// What is kept, by target.
+    pub fn kept(&self) -> impl Iterator<Item = Kept> {
+        self.targets.iter().filter_map(|(&target, Queue { hints, in_flight, .. })| {
+            let first = hints.keys().next()?.clone();
+            Some(Kept { target, hints: hints.len(), in_flight: *in_flight, first })
+        })
+    }
+
     /// Takes the next hint for `target` on its way, with its version; `None` if all are, or the window is full.
     pub fn next_for(&mut self, target: NodeId) -> Option<(Bytes, u64)> {
         let queue = self.targets.get_mut(&target).filter(|queue| queue.in_flight < self.window)?;
@@ -196,6 +227,23 @@ mod tests {
             seen.push(sent);
         }
         assert_eq!(seen, [key(0), key(1), key(2)]);
+    }
+
+    #[test]
+    fn a_broken_index_is_found() {
+        let mut sound = HintIndex::default();
+        (0..3).for_each(|n| sound.insert(TARGET, key(n), 10, WallTime(n as u64)));
+        sound.next_for(TARGET).expect("one");
+        assert_eq!(sound.invariants(), Ok(()));
+        let broken = |how: fn(&mut HintIndex)| {
+            let mut index = sound.clone();
+            how(&mut index);
+            index.invariants().is_err()
+        };
+        assert!(broken(|index| drop(index.by_age.pop_first())));
+        assert!(broken(|index| index.bytes = 0));
+        assert!(broken(|index| index.targets.values_mut().for_each(|queue| queue.in_flight = 4)));
+        assert!(broken(|index| drop(index.targets.insert(NodeId(1), Queue::default()))));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! Cost: about 140 bytes per slot that is not empty, 2.3 MB for all of them.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use crate::base::checksum::{checksum, mix};
 use crate::base::id::Slot;
@@ -30,7 +31,8 @@ const LEAF_SEED: u64 = 0x6c65_6166_5f5f_7631;
 /// The trees of all slots that are not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Forest {
-    slots: BTreeMap<Slot, [u64; LEAVES]>,
+    /// Shared, so that a clone of the node costs nothing; copied on the first write after a clone.
+    slots: Arc<BTreeMap<Slot, [u64; LEAVES]>>,
 }
 
 /// The leaf of `key` in its slot's tree. (Keys of one hash tag share a slot, and still spread over its
@@ -48,7 +50,8 @@ impl Forest {
     /// `new`. `None` means that nothing is stored.
     pub fn update(&mut self, slot: Slot, key: &[u8], old: Option<u128>, new: Option<u128>) {
         assert!(slot.0 < SLOTS, "no such slot");
-        let leaves = self.slots.entry(slot).or_default();
+        let slots = Arc::make_mut(&mut self.slots);
+        let leaves = slots.entry(slot).or_default();
         let leaf = &mut leaves[usize::from(leaf_of(key))];
         if let Some(old) = old {
             *leaf = leaf.wrapping_sub(entry_hash(key, old));
@@ -58,8 +61,18 @@ impl Forest {
         }
         // An emptied slot leaves nothing behind: the forest's state is a function of what is stored.
         if leaves.iter().all(|&leaf| leaf == 0) {
-            self.slots.remove(&slot);
+            slots.remove(&slot);
         }
+    }
+
+    /// Forgets all entries of a slot, which are to be entered again.
+    pub fn forget(&mut self, slot: Slot) {
+        Arc::make_mut(&mut self.slots).remove(&slot);
+    }
+
+    /// The slots that are not empty, in ascending order.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.slots.keys().copied()
     }
 
     /// The leaves of a slot; all zero if it is empty.
@@ -74,15 +87,15 @@ impl Forest {
 
     /// The hash of the roots of those slots of `group` that are `shared`; `None` if none of them is.
     pub fn group(&self, group: u8, shared: &dyn Fn(Slot) -> bool) -> Option<u64> {
-        let mut hash = None;
-        for slot in slots_of(group).filter(|&slot| shared(slot)) {
-            let root = self.root(slot);
-            let state = hash.unwrap_or(1);
-            // The slot's number is in the hash, so that equal roots of different slots do not pass for each
-            // other.
-            hash = Some(if root == 0 { state } else { mix(mix(state, u64::from(slot.0)), root) });
+        let mut hash = slots_of(group).any(shared).then_some(1)?;
+        let first = u16::from(group) * SLOTS_PER_GROUP;
+        // Empty slots add nothing, and most slots of a small store are empty.
+        let stored = self.slots.range(Slot(first)..Slot(first + SLOTS_PER_GROUP));
+        for slot in stored.map(|(&slot, _)| slot).filter(|&slot| shared(slot)) {
+            // The slot's number is in the hash, so that equal roots of different slots do not pass for each other.
+            hash = mix(mix(hash, u64::from(slot.0)), self.root(slot));
         }
-        hash
+        Some(hash)
     }
 }
 

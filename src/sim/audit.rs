@@ -3,8 +3,10 @@
 //!
 //! A lost write shows in the end only if every copy is lost, and a single crash seldom does that: whoever acknowledges
 //! before the sync is nearly always saved by the others. So now and then, and whenever a fault begins, all disks are
-//! cloned, the clones lose what is not synced, nodes are opened on them, and each is asked what it still knows. The
+//! cloned, the clones lose what is not synced, stores are opened on them, and each is asked what it still knows. The
 //! world itself does not notice.
+//!
+//! A disk that a fault has damaged is no witness: what it does not know, it may have known.
 //!
 //! The weakness: only copies of replicas are counted, so hints (which count at `any`) are not audited.
 
@@ -17,7 +19,9 @@ use crate::base::bytes::Bytes;
 use crate::base::time::{Duration, Instant};
 use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
+use crate::node::store::Store;
 use crate::sim::check::{Check, Findings};
+use crate::sim::disk::SimDisk;
 use crate::sim::host::Host;
 
 /// How often an audit takes place, in virtual time.
@@ -45,7 +49,9 @@ impl Promise {
 #[derive(Clone, Debug, Default, Hash)]
 pub struct Audit {
     promises: Vec<Promise>,
+    /// When the next audit is due.
     next: Instant,
+    is_stopped: bool,
     audits: u64,
     audited: u64,
     /// The promises that were not kept.
@@ -54,16 +60,27 @@ pub struct Audit {
 
 impl Audit {
     pub fn promise(&mut self, promise: Promise) {
-        self.promises.push(promise);
+        if !self.is_stopped {
+            self.promises.push(promise);
+        }
     }
 
     /// Whether it is time for the next audit.
     pub fn is_due(&self, now: Instant) -> bool {
-        now >= self.next
+        now >= self.next && !self.is_stopped
+    }
+
+    /// No more of them.
+    pub fn stop(&mut self) {
+        self.is_stopped = true;
+        self.promises = Vec::new();
     }
 
     /// Audits all promises since the last time.
     pub fn audit(&mut self, hosts: &[Host], now: Instant) {
+        if self.is_stopped {
+            return;
+        }
         self.next = now + EVERY;
         self.audits += 1;
         let promises = std::mem::take(&mut self.promises);
@@ -71,14 +88,19 @@ impl Audit {
         if promises.is_empty() {
             return;
         }
-        let mut survivors: Vec<_> = hosts.iter().filter_map(|host| host.after_power_loss(now)).collect();
-        let mut known: BTreeMap<&Bytes, Vec<Siblings>> = BTreeMap::new();
+        let look = |host: &Host| (host.harmed, host.after_power_loss());
+        let mut survivors: Vec<_> = hosts.iter().map(look).collect();
+        let mut known: BTreeMap<&Bytes, Vec<(bool, Siblings)>> = BTreeMap::new();
         for promise in &promises {
             let copies = known.entry(&promise.key).or_insert_with(|| {
-                let peeked = survivors.iter_mut().map(|(node, disk)| node.peek(&promise.key, disk));
-                peeked.filter_map(Result::ok).collect()
+                let peeked = survivors.iter_mut().map(|(harmed, survivor)| {
+                    let peek = |(store, disk): &mut (Store, SimDisk)| store.load(&promise.key, disk).ok();
+                    (*harmed, survivor.as_mut().and_then(peek).unwrap_or_default())
+                });
+                peeked.collect()
             });
-            let disks = copies.iter().filter(|copy| copy.clock().covers(promise.dot)).count();
+            let counts = |(harmed, copy): &&(bool, Siblings)| *harmed || copy.clock().covers(promise.dot);
+            let disks = copies.iter().filter(counts).count();
             if disks < usize::from(promise.disks) {
                 self.findings.add(|| promise.broken(now, disks));
             }

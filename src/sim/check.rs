@@ -1,23 +1,37 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
-//! [`recency`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`], [`converge`] and
-//! [`hints`] compare it with what the nodes hold in the end; [`membership`] judges how news of failures got around.
+//! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`],
+//! [`replaced`], [`converge`], [`placement`] and [`hints`] compare it with what the nodes hold in the end, and
+//! [`storage`] looks at their disks. These every run must pass. What depends on the quorums and on what clients do is
+//! a [`guarantee`]: [`linear`] and [`session`] judge those;
+//! [`membership`] judges how news of failures got around.
 
 pub mod converge;
 pub mod durable;
+pub mod guarantee;
 pub mod hints;
 pub mod membership;
+pub mod linear;
+pub mod placement;
 pub mod provenance;
 pub mod recency;
+pub mod replaced;
+pub mod session;
+pub mod siblings;
+pub mod staleness;
+pub mod storage;
 
 #[cfg(test)]
 pub(crate) mod sample;
 
+use std::borrow::Cow;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use crate::base::id::ClusterId;
+use crate::node::config::Config;
+use crate::sim::ghost::Ghost;
 use crate::sim::history::Operation;
 use crate::sim::probe::Probe;
 use crate::sim::scenario::Scenario;
@@ -63,11 +77,16 @@ impl Findings {
 
 /// The checks that need only a history.
 pub fn of_history(cluster: ClusterId, history: &[Operation], overlaps: bool) -> Vec<Check> {
-    let mut checks = std::vec![provenance::check(history)];
+    let mut checks = std::vec![provenance::check(history), siblings::check(cluster, history)];
     if overlaps {
         checks.push(recency::check(cluster, history));
     }
     checks
+}
+
+/// What the failed ones among `checks` found.
+pub fn failed(checks: &[Check]) -> Vec<String> {
+    checks.iter().filter(|check| !check.ok).map(|check| format!("{}: {}", check.name, check.detail)).collect()
 }
 
 /// The promises that hold at any time: what clients saw, what nodes hold of it, and that no node gave up.
@@ -76,21 +95,53 @@ pub fn safety(
     history: &[Operation],
     probe: &Probe,
     violations: &[String],
+    ghost: &Ghost,
+) -> Vec<Check> {
+    let mut checks = of_world(scenario, history, probe, violations, ghost);
+    let cluster = scenario.nodes[0].cluster;
+    checks.extend(of_history(cluster, history, false));
+    if scenario.overlaps() {
+        checks.push(recency::check(cluster, &before_forgetting(history, ghost)));
+    }
+    checks
+}
+
+/// Those of them that look at the nodes.
+pub fn of_world(
+    scenario: &Scenario,
+    history: &[Operation],
+    probe: &Probe,
+    violations: &[String],
+    ghost: &Ghost,
 ) -> Vec<Check> {
     let cluster = scenario.nodes[0].cluster;
     let mut nodes = Findings::default();
     violations.iter().for_each(|violation| nodes.add(|| violation.clone()));
-    let mut checks = std::vec![
+    std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
-        durable::check(cluster, history, probe),
+        durable::check(cluster, history, probe, ghost),
+        replaced::check(cluster, &before_forgetting(history, ghost), probe),
         provenance::held(history, probe),
-    ];
-    checks.extend(of_history(cluster, history, scenario.overlaps()));
-    checks
+    ]
+}
+
+/// The history without the reads that ended after some node had forgotten what it had promised to know, because a
+/// fault took its disk: the node that a read and a write quorum have in common may have been that one.
+fn before_forgetting<'a>(history: &'a [Operation], ghost: &Ghost) -> Cow<'a, [Operation]> {
+    let Some(since) = ghost.forgets_since() else { return Cow::Borrowed(history) };
+    let counts =
+        |operation: &&Operation| operation.is_write() || operation.end.is_some_and(|end| end < since);
+    Cow::Owned(history.iter().filter(counts).cloned().collect())
 }
 
 /// What a cluster must reach in the end, if it is left in peace.
 pub fn liveness(scenario: &Scenario, probe: &Probe) -> Vec<Check> {
     let replicas = usize::from(scenario.nodes[0].n);
-    std::vec![converge::check(replicas, probe), hints::check(probe)]
+    let zone = |config: &Config| Some((config.node?, config.zone.clone()));
+    let zones = scenario.nodes.iter().filter_map(zone).collect();
+    std::vec![
+        converge::check(replicas, probe),
+        placement::check(replicas, &zones, probe),
+        hints::check(probe)
+    ]
 }

@@ -5,6 +5,7 @@
 //! Contents are kept in shared chunks, so cloning a disk copies no data.
 
 mod content;
+mod faulty;
 
 use std::collections::BTreeMap;
 use std::vec::Vec;
@@ -12,6 +13,9 @@ use std::vec::Vec;
 use self::content::Content;
 use crate::base::rng::{Ppm, Stream};
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
+
+use self::faulty::Faulty;
+pub use self::faulty::{Asked, Damage, DiskFault, Files, stream};
 
 /// A crash decides for each of these, in bytes, whether it reached the disk.
 pub const SECTOR: u64 = 512;
@@ -24,6 +28,9 @@ pub enum Unsynced {
     /// Each sector and each change of a name survives by a coin; sectors missing below surviving ones read as
     /// zeros.
     Torn,
+    /// Nothing: the process was killed, and the system goes on. What is not synced stays readable, and may still be
+    /// lost by a later loss of power.
+    Kept,
 }
 
 /// What was asked of the disk, so that a world can charge time for it.
@@ -90,6 +97,7 @@ pub struct SimDisk {
     /// Bytes that the files may have together.
     capacity: Option<u64>,
     failing_read: Option<FailingRead>,
+    faulty: Faulty,
 }
 
 /// A place of a file that cannot be read.
@@ -145,7 +153,15 @@ impl SimDisk {
         self.failing_read = Some(FailingRead { file, offset, times });
     }
 
+    /// The faults that were met since the last call, with repetitions.
+    pub fn met(&mut self) -> &mut Vec<usize> {
+        &mut self.faulty.met
+    }
+
     fn check_read(&mut self, file: FileName, offset: u64, len: u64) -> Result<(), DiskError> {
+        if !self.faulty.is_empty() {
+            self.faulty.read(file, offset, len)?;
+        }
         let Some(failing) = &mut self.failing_read else { return Ok(()) };
         let touched = offset <= failing.offset && failing.offset - offset < len;
         if failing.file != file || !touched || failing.times == Some(0) {
@@ -156,7 +172,13 @@ impl SimDisk {
     }
 
     /// How many of `wanted` bytes there is space for.
-    fn room(&self, wanted: usize) -> usize {
+    fn room(&mut self, wanted: usize) -> usize {
+        if !self.faulty.is_empty() {
+            let mut faulty = std::mem::take(&mut self.faulty);
+            let room = faulty.room(|| self.used(), wanted);
+            self.faulty = faulty;
+            return room;
+        }
         let Some(capacity) = self.capacity else { return wanted };
         let free = capacity.saturating_sub(self.used());
         usize::try_from(free).unwrap_or(usize::MAX).min(wanted)
@@ -190,6 +212,11 @@ impl SimDisk {
         *self = SimDisk { epoch: self.epoch + 1, ..SimDisk::default() };
     }
 
+    /// A copy of some disk in place of this one. Marks of this one are worth nothing.
+    pub fn replaced_by(&self, copy: SimDisk) -> SimDisk {
+        SimDisk { epoch: self.epoch.max(copy.epoch) + 1, faulty: Faulty::default(), ..copy }
+    }
+
     /// Begins a sync. What it covers is fixed now.
     pub fn begin_sync(&mut self, target: SyncTarget) -> Result<SyncMark, DiskError> {
         let inode = match target {
@@ -198,7 +225,8 @@ impl SimDisk {
         };
         self.mutate()?;
         self.cost.syncs += 1;
-        if self.failing_sync.take_if(|failing| *failing == target).is_some() {
+        let failing = self.failing_sync.take_if(|failing| *failing == target).is_some();
+        if self.faulty.ask(Asked::Sync).is_err() || failing {
             if let Some(inode) = inode.and_then(|inode| self.inodes.get_mut(&inode)) {
                 inode.sync_failed = true;
             }
@@ -241,6 +269,11 @@ impl SimDisk {
 
     /// The power fails and comes back.
     pub fn crash(&mut self, unsynced: Unsynced, rng: &mut Stream) {
+        self.operations_left = None;
+        self.failing = false;
+        if unsynced == Unsynced::Kept {
+            return;
+        }
         let half = Ppm(500_000);
         for change in std::mem::take(&mut self.name_changes) {
             self.durable_changes += 1;
@@ -258,8 +291,6 @@ impl SimDisk {
             inode.sync_failed = false;
         }
         self.epoch += 1;
-        self.operations_left = None;
-        self.failing = false;
         self.failing_sync = None;
     }
 
@@ -330,7 +361,7 @@ impl Disk for SimDisk {
 
     fn append(&mut self, file: FileName, data: &[u8]) -> Result<u64, DiskError> {
         self.alive()?;
-        let fate = self.mutate();
+        let fate = self.mutate().and_then(|()| self.faulty.ask(Asked::Write));
         if fate.is_ok() && self.inode(file).is_err() {
             self.next_inode += 1;
             self.inodes.insert(self.next_inode, Inode::default());

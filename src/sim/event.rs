@@ -17,6 +17,8 @@ pub enum Event {
     /// A frame arrives.
     /// `sum` is its checksum.
     Deliver { from: u32, to: u32, sum: u64, frame: Arc<[u8]> },
+    /// A frame arrives with wrong bits.
+    Garbled { from: u32, to: u32, sum: u64, frame: Arc<[u8]> },
     /// A processor is free for the next input in line.
     Ready { node: u32, boot: u32 },
     /// A deadline of a node may have come.
@@ -37,8 +39,12 @@ pub enum Event {
     Fault { index: usize },
     /// The power of a doomed node is lost at the latest now.
     Strike { index: usize },
-    /// A partition ends.
+    /// A fault ends.
     Heal { index: usize },
+    /// A copy of a disk is laid by, for a fault to come.
+    Copy { index: usize },
+    /// A node that stopped because of its disk is started again.
+    Supervise { node: u32, boot: u32 },
     /// Clients stop, everything heals, and all nodes run.
     Calm,
 }
@@ -49,6 +55,7 @@ impl Event {
         match *self {
             Event::Start { node } => ("start", node.into()),
             Event::Deliver { to, .. } => ("deliver", to.into()),
+            Event::Garbled { to, .. } => ("garbled", to.into()),
             Event::Ready { node, .. } => ("ready", node.into()),
             Event::Wake { node, .. } => ("wake", node.into()),
             Event::Synced { node, .. } => ("synced", node.into()),
@@ -60,6 +67,8 @@ impl Event {
             Event::Fault { index } => ("fault", index as u64),
             Event::Strike { index } => ("strike", index as u64),
             Event::Heal { index } => ("heal", index as u64),
+            Event::Copy { index } => ("copy", index as u64),
+            Event::Supervise { node, .. } => ("supervise", node.into()),
             Event::Calm => ("calm", 0),
         }
     }
@@ -84,6 +93,9 @@ impl Event {
             Event::Heal { .. } => (12, 0),
             Event::Calm => (13, 0),
             Event::Strike { .. } => (14, 0),
+            Event::Garbled { from, sum, .. } => (15, *sum ^ u64::from(*from)),
+            Event::Copy { .. } => (16, 0),
+            Event::Supervise { boot, .. } => (17, u64::from(*boot)),
         };
         let (_, whom) = self.label();
         trace.word(at.0);

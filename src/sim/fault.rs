@@ -1,33 +1,69 @@
-//! Faults that a scenario declares for a certain time, and the account of what they did.
+//! Faults: what a scenario declares, or a rate draws, for a certain time, and the account of what they did.
 //!
 //! A fault counts as effective only if it changed something: a partition that dropped a frame, a crash that hit a
-//! running node, a restart after which the node ran. A scenario whose faults had no effect tested nothing, and its
+//! running node, a pause in which an input waited. A scenario whose faults had no effect tested nothing, and its
 //! verdict is `vacuous`.
 
+use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use crate::base::time::{Duration, Instant};
-use crate::sim::disk::Unsynced;
+use crate::sim::clock::{ClockFault, Which};
+use crate::sim::disk::{Damage, DiskFault, Files, Unsynced};
+use crate::sim::impair::Impairment;
+use crate::sim::network::{Flap, LinkFault};
 
-/// One declared fault.
+/// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fault {
     pub at: Instant,
+    /// How long it lasts, or how long a node stays down. `None`: until clients stop.
+    pub lasts: Option<Duration>,
     pub action: Action,
+    /// Drawn by a rate or a swarm, and not written down one by one.
+    pub drawn: bool,
+}
+
+/// The moment at which a crash strikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// Just before a sync ends that had something to do: whatever was promised too early is broken then.
+    #[default]
+    Sync,
+    /// Between two steps.
+    Event,
+    /// Within a step or a slice of a job, between two operations on the disk.
+    Disk,
+    /// Between two slices of a job.
+    Job,
 }
 
 /// What a fault does. Nodes are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Cuts links for a time, or until clients stop.
-    Partition { lasts: Option<Duration>, links: Vec<(usize, usize)>, sides: String },
+    /// Cuts links, given as (from, to).
+    Partition { links: Vec<(usize, usize)>, sides: String, flap: Option<Flap> },
+    /// Makes links worse.
+    Link { links: Vec<(usize, usize)>, ends: String, what: LinkFault },
     /// Power is lost at a node; what was not synced is lost or torn.
-    Crash { node: usize, lose: Unsynced },
+    Crash { node: usize, lose: Unsynced, on: Moment },
     /// A crashed node starts again, from its own disk.
     Restart { node: usize },
-    /// A process does not run for a time, as while its machine is moved or its memory swapped. What it was sent waits.
-    Pause { node: usize, lasts: Duration },
+    /// Makes a host worse.
+    Host { node: usize, what: Impairment },
+    /// Makes a clock wrong.
+    Clock { node: usize, which: Which, what: ClockFault },
+    /// Makes a disk fail for a time; what is on it stays.
+    Disk { node: usize, what: DiskFault },
+    /// Changes what is on a disk.
+    Damage { node: usize, what: Damage, files: Files },
+    /// Two nodes go down and find each other's disks when they start.
+    Swap { nodes: (usize, usize) },
+    /// A node goes down and comes back with an empty disk.
+    Wipe { node: usize },
+    /// A node goes down and comes back with a copy of its disk that was taken `age` before.
+    Restore { node: usize, age: Duration },
 }
 
 impl Action {
@@ -35,27 +71,83 @@ impl Action {
     pub fn kind(&self) -> &'static str {
         match self {
             Action::Partition { .. } => "partition",
+            Action::Link { what, .. } => what.kind(),
             Action::Crash { .. } => "crash",
             Action::Restart { .. } => "restart",
-            Action::Pause { .. } => "pause",
+            Action::Host { what, .. } => what.kind(),
+            Action::Clock { .. } => "clock",
+            Action::Disk { what, .. } => what.kind(),
+            Action::Damage { what, .. } => what.kind(),
+            Action::Swap { .. } => "swap",
+            Action::Wipe { .. } => "wipe",
+            Action::Restore { .. } => "restore",
+        }
+    }
+
+    /// What it is about, for the timeline.
+    pub fn whom(&self) -> String {
+        match self {
+            Action::Partition { sides, .. } => sides.clone(),
+            Action::Link { ends, .. } => ends.clone(),
+            Action::Swap { nodes: (one, other) } => format!("n{} and n{}", one + 1, other + 1),
+            Action::Crash { node, .. }
+            | Action::Restart { node }
+            | Action::Host { node, .. }
+            | Action::Clock { node, .. }
+            | Action::Disk { node, .. }
+            | Action::Damage { node, .. }
+            | Action::Wipe { node }
+            | Action::Restore { node, .. } => format!("n{}", node + 1),
+        }
+    }
+
+    /// Whether it may decide what is on a disk, or who can still be asked: what was promised before is held against
+    /// the disks first.
+    pub fn changes_disks(&self) -> bool {
+        !matches!(
+            self,
+            Action::Link { .. } | Action::Host { .. } | Action::Clock { .. } | Action::Disk { .. }
+        )
+    }
+
+    /// Whether there is an end at which something is undone. (A crash ends by its own time, which begins when it
+    /// strikes.)
+    pub fn ends(&self) -> bool {
+        match self {
+            Action::Crash { .. } | Action::Restart { .. } | Action::Damage { .. } => false,
+            Action::Clock { what, .. } => !matches!(what, ClockFault::Jump(_)),
+            _ => true,
         }
     }
 }
 
-/// The links that part the groups from each other and from the rest. `one_way` cuts only what leaves a group.
-pub fn links_between(groups: &[Vec<usize>], nodes: usize, one_way: bool) -> Vec<(usize, usize)> {
+/// The links that part the groups from each other and, unless the cut is `partial`, from the rest. `one_way` cuts only
+/// what leaves a group.
+pub fn links_between(
+    groups: &[Vec<usize>],
+    nodes: usize,
+    one_way: bool,
+    partial: bool,
+) -> Vec<(usize, usize)> {
     let side = |node: usize| groups.iter().position(|group| group.contains(&node));
+    let is_cut = |&(from, to): &(usize, usize)| {
+        let (from, to) = (side(from), side(to));
+        let outside = partial && (from.is_none() || to.is_none());
+        from != to && !outside && !(one_way && (from.is_none() || to.is_some_and(|to| from > Some(to))))
+    };
     let pairs = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-    pairs.filter(|&(from, to)| side(from) != side(to) && !(one_way && side(from).is_none())).collect()
+    pairs.filter(is_cut).collect()
 }
 
-/// What one declared fault did.
+/// What one fault did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Effect {
     pub began: Option<Instant>,
     pub ended: Option<Instant>,
     pub effective: bool,
-    /// Frames that a partition dropped, or bytes that a crash took.
+    /// Not applied, because no whole copy of some acknowledged version would have been left.
+    pub refused: bool,
+    /// How often it was met: frames dropped, inputs delayed, bytes taken, and so on.
     pub amount: u64,
 }
 
@@ -65,19 +157,25 @@ mod tests {
 
     #[test]
     fn a_group_is_cut_off_from_the_rest_in_both_directions() {
-        let links = links_between(&[std::vec![2]], 3, false);
+        let links = links_between(&[std::vec![2]], 3, false, false);
         assert_eq!(links, [(0, 2), (1, 2), (2, 0), (2, 1)]);
     }
 
     #[test]
     fn a_one_way_partition_cuts_only_what_leaves_the_group() {
-        let links = links_between(&[std::vec![2]], 3, true);
+        let links = links_between(&[std::vec![2]], 3, true, false);
         assert_eq!(links, [(2, 0), (2, 1)]);
     }
 
     #[test]
     fn several_groups_are_cut_off_from_each_other_too() {
-        let links = links_between(&[std::vec![0], std::vec![1]], 3, false);
+        let links = links_between(&[std::vec![0], std::vec![1]], 3, false, false);
         assert_eq!(links.len(), 6);
+    }
+
+    #[test]
+    fn a_partial_cut_leaves_the_rest_in_touch_with_both_sides() {
+        let links = links_between(&[std::vec![0], std::vec![1]], 3, false, true);
+        assert_eq!(links, [(0, 1), (1, 0)]);
     }
 }

@@ -9,6 +9,10 @@
 //!
 //! `context` and `context_out` are tokens in hexadecimal; `context` is null for a request without one. `end_ns` is null
 //! if the client never learned how the operation ended. `outcome` is `ok`, `rejected` or `unknown`.
+//!
+//! Histories of other stores may leave out contexts and dots (then only what needs none is judged), and `node`. They
+//! may also have the operation `cas`, a put that succeeds only where `expected` (null: nothing) is the value; one
+//! that found another value is `rejected`.
 
 use std::format;
 use std::string::{String, ToString};
@@ -20,6 +24,7 @@ use crate::base::bytes::Bytes;
 use crate::base::id::NodeId;
 use crate::base::time::Instant;
 use crate::causal::dot::{Actor, Dot};
+use crate::causal::types::view::{Leaf, View};
 use crate::node::request::{Outcome, Rejection};
 
 /// What an operation asked for.
@@ -30,9 +35,12 @@ pub enum Kind {
     Put,
     #[serde(rename = "del")]
     Delete,
+    /// A put on a condition. Nodes do not offer it; histories from elsewhere may have it.
+    Cas,
 }
 
 impl Kind {
+    /// Those that nodes offer.
     pub const ALL: [Kind; 3] = [Kind::Get, Kind::Put, Kind::Delete];
 
     pub fn name(self) -> &'static str {
@@ -40,6 +48,7 @@ impl Kind {
             Kind::Get => "get",
             Kind::Put => "put",
             Kind::Delete => "del",
+            Kind::Cas => "cas",
         }
     }
 }
@@ -56,6 +65,8 @@ pub enum End {
         acks: u8,
         context: Bytes,
     },
+    /// A write that succeeded, in a history that tells no more.
+    Done,
     /// Nothing was applied. `None`: the node did not take the connection.
     Rejected(Option<Rejection>),
     /// May have been applied, and the node said so.
@@ -64,15 +75,42 @@ pub enum End {
     Silence,
 }
 
+impl End {
+    pub fn class(&self) -> Class {
+        match self {
+            End::Found { .. } | End::Written { .. } | End::Done => Class::Ok,
+            End::Rejected(_) => Class::Rejected,
+            End::Unknown | End::Silence => Class::Unknown,
+        }
+    }
+}
+
 impl From<Outcome> for End {
     fn from(outcome: Outcome) -> End {
         match outcome {
             Outcome::Found { values, context } => {
                 End::Found { values: values.into_iter().map(|found| found.value).collect(), context }
             }
+            Outcome::Typed { view, context } => End::Found { values: shown(&view), context },
             Outcome::Written { dot, acks, context, .. } => End::Written { dot, acks, context },
             Outcome::Rejected(why) => End::Rejected(Some(why)),
             Outcome::Unknown { .. } => End::Unknown,
+        }
+    }
+}
+
+/// A value of a convergent type as texts: that of a counter or register, the members of a set, fields and values of a
+/// map in turn.
+fn shown(view: &View) -> Vec<Bytes> {
+    let leaf = |leaf: &Leaf| match leaf {
+        Leaf::Counter(value) => [Bytes::from(value.to_string().as_str())].into(),
+        Leaf::Register(value) => [value.clone()].into(),
+        Leaf::Set(members) => members.clone(),
+    };
+    match view {
+        View::Leaf(one) => leaf(one),
+        View::Map(fields) => {
+            fields.iter().flat_map(|(field, of)| [field.clone()].into_iter().chain(leaf(of))).collect()
         }
     }
 }
@@ -94,9 +132,14 @@ pub struct Operation {
     pub key: Bytes,
     /// What a put wrote.
     pub value: Option<Bytes>,
+    /// What had to be there, and nothing else, for a cas to succeed.
+    pub expected: Option<Option<Bytes>>,
     pub context: Option<Bytes>,
     /// The coordinator's number, as in its name.
     pub node: u32,
+    /// When it was to start. At an open loop it starts later if its client still waits for another; what people feel is
+    /// the time from here.
+    pub due: Instant,
     pub start: Instant,
     pub end: Option<Instant>,
     pub result: End,
@@ -104,15 +147,16 @@ pub struct Operation {
 
 impl Operation {
     pub fn class(&self) -> Class {
-        match self.result {
-            End::Found { .. } | End::Written { .. } => Class::Ok,
-            End::Rejected(_) => Class::Rejected,
-            End::Unknown | End::Silence => Class::Unknown,
-        }
+        self.result.class()
     }
 
     pub fn is_write(&self) -> bool {
         self.kind != Kind::Get
+    }
+
+    /// The write's name, if its client learned it.
+    pub fn dot(&self) -> Option<Dot> {
+        if let End::Written { dot, .. } = self.result { Some(dot) } else { None }
     }
 }
 
@@ -129,9 +173,17 @@ struct Line {
     client: u32,
     op: Kind,
     key: String,
+    #[serde(default)]
     value: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    #[serde(default)]
     context: Option<String>,
+    #[serde(default)]
     node: u32,
+    /// Only where it is not the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_ns: Option<u64>,
     start_ns: u64,
     end_ns: Option<u64>,
     outcome: Class,
@@ -162,8 +214,10 @@ pub fn to_line(operation: &Operation) -> String {
         op: operation.kind,
         key: text(&operation.key),
         value: operation.value.as_deref().map(text),
+        expected: operation.expected.as_ref().and_then(Option::as_deref).map(text),
         context: operation.context.as_deref().map(hex),
         node: operation.node,
+        due_ns: (operation.due != operation.start).then_some(operation.due.0),
         start_ns: operation.start.0,
         end_ns: operation.end.map(|end| end.0),
         outcome: operation.class(),
@@ -186,7 +240,7 @@ pub fn to_line(operation: &Operation) -> String {
         End::Rejected(why) => {
             line.why = Some(why.map_or_else(|| "connection refused".into(), |why| why.to_string()));
         }
-        End::Unknown | End::Silence => {}
+        End::Done | End::Unknown | End::Silence => {}
     }
     serde_json::to_string(&line).expect("a line has no map with keys that are not text")
 }
@@ -196,16 +250,18 @@ pub fn from_line(line: &str) -> Result<Operation, String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let context_out = line.context_out.as_deref().map(unhex).transpose()?;
     let result = match (line.outcome, line.op, context_out, line.dot) {
-        (Class::Ok, Kind::Get, Some(context), _) => End::Found {
+        (Class::Ok, Kind::Get, context, _) => End::Found {
             values: line.values.iter().map(|value| Bytes::from(value.as_str())).collect(),
-            context,
+            context: context.unwrap_or_default(),
         },
-        (Class::Ok, Kind::Put | Kind::Delete, Some(context), Some(dot)) => {
+        (Class::Ok, _, None, None) => End::Done,
+        (Class::Ok, _, Some(context), Some(dot)) => {
             let actor = Actor { node: NodeId(dot.node), epoch: dot.epoch };
             End::Written { dot: Dot { actor, counter: dot.counter }, acks: line.acks, context }
         }
-        (Class::Ok, Kind::Get, ..) => return Err("an answered get has a context_out".into()),
-        (Class::Ok, ..) => return Err("an acknowledged write has a context_out and a dot".into()),
+        (Class::Ok, ..) => {
+            return Err("an acknowledged write has both context_out and dot, or neither".into());
+        }
         (Class::Rejected, ..) => End::Rejected(None),
         (Class::Unknown, ..) if line.end_ns.is_some() => End::Unknown,
         (Class::Unknown, ..) => End::Silence,
@@ -216,16 +272,21 @@ pub fn from_line(line: &str) -> Result<Operation, String> {
     if line.outcome == Class::Ok && line.end_ns.is_none() {
         return Err("an operation whose outcome is ok has an end_ns".into());
     }
-    if (line.op == Kind::Put) != line.value.is_some() {
-        return Err("a put, and nothing else, has a value".into());
+    if matches!(line.op, Kind::Put | Kind::Cas) != line.value.is_some() {
+        return Err("a put or cas, and nothing else, has a value".into());
+    }
+    if line.op != Kind::Cas && line.expected.is_some() {
+        return Err("a cas, and nothing else, has an expected value".into());
     }
     Ok(Operation {
         client: line.client,
         kind: line.op,
         key: Bytes::from(line.key.as_str()),
         value: line.value.as_deref().map(Bytes::from),
+        expected: (line.op == Kind::Cas).then(|| line.expected.as_deref().map(Bytes::from)),
         context: line.context.as_deref().map(unhex).transpose()?,
         node: line.node,
+        due: Instant(line.due_ns.unwrap_or(line.start_ns)),
         start: Instant(line.start_ns),
         end: line.end_ns.map(Instant),
         result,
@@ -261,9 +322,11 @@ mod tests {
 
     fn operation(kind: Kind, result: End) -> Operation {
         let end = (result != End::Silence).then_some(Instant(9));
-        let value = (kind == Kind::Put).then(|| Bytes::from("v"));
+        let value = matches!(kind, Kind::Put | Kind::Cas).then(|| Bytes::from("v"));
+        let expected = (kind == Kind::Cas).then(|| Some(Bytes::from("u")));
         let (key, context) = (Bytes::from("k"), Some(Bytes::new(&[1, 255])));
-        Operation { client: 3, kind, key, value, context, node: 2, start: Instant(5), end, result }
+        let (due, start) = (Instant(4), Instant(5));
+        Operation { client: 3, kind, key, value, expected, context, node: 2, due, start, end, result }
     }
 
     #[test]
@@ -279,6 +342,7 @@ mod tests {
             (Kind::Put, End::Rejected(None)),
             (Kind::Delete, End::Unknown),
             (Kind::Delete, End::Silence),
+            (Kind::Cas, End::Done),
         ] {
             let operation = operation(kind, result);
             assert_eq!(from_line(&to_line(&operation)), Ok(operation));
@@ -291,7 +355,7 @@ mod tests {
         assert!(from_line(&good).is_ok());
         for (from, to) in [
             ("\"start_ns\":5", "\"start_ns\":10"),
-            ("\"unknown\"", "\"ok\""),
+            ("\"op\":\"put\"", "\"op\":\"put\",\"expected\":\"u\""),
             ("\"value\":\"v\"", "\"value\":null"),
             ("01ff", "01f"),
             ("01ff", "+1ff"),
@@ -301,5 +365,9 @@ mod tests {
             assert_ne!(bad, good);
             assert!(from_line(&bad).is_err(), "{bad}");
         }
+        let dot = Dot { actor: Actor { node: NodeId(2), epoch: 0 }, counter: 5 };
+        let end = End::Written { dot, acks: 2, context: Bytes::new(&[1]) };
+        let half = to_line(&operation(Kind::Put, end)).replace("\"context_out\":\"01\",", "");
+        assert!(half.contains("counter") && from_line(&half).is_err(), "{half}");
     }
 }

@@ -4,6 +4,7 @@
 //! arrive meanwhile wait in line. What a step sends leaves when the step is done.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::vec::Vec;
 
 use crate::base::rng::{Ppm, Stream};
 use crate::base::time::{Duration, Instant};
@@ -13,9 +14,12 @@ use crate::node::input::{Env, Input};
 use crate::node::outbox::Outbox;
 use crate::node::step::{Node, OpenError};
 use crate::ring::placement::Known;
+use crate::node::store::Store;
 use crate::sim::clock::{Clock, ClockPlan};
 use crate::sim::disk::{Cost, SimDisk, SyncMark, Unsynced};
-use crate::storage::{Job, JobId, Progress, SyncRequest, SyncTicket};
+use crate::sim::fault::Moment;
+use crate::sim::impair::Impairments;
+use crate::storage::{self, Job, JobId, Progress, SyncRequest, SyncTicket};
 
 /// Computing per step: between these, drawn once for each node. One node is always the slowest.
 const CPU_MIN: Duration = Duration::from_micros(2);
@@ -62,6 +66,15 @@ pub enum Then {
     Sync(u64, Duration),
 }
 
+/// The declared crash that is to hit a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Doom {
+    pub fault: usize,
+    pub moment: Moment,
+    /// Steps, or slices of jobs, that it still has.
+    pub left: u64,
+}
+
 #[derive(Clone, Debug, Hash)]
 pub struct Host {
     pub node: Option<Node>,
@@ -75,8 +88,14 @@ pub struct Host {
     pub inbox: VecDeque<Input>,
     /// When the node is to be woken, as far as an event is scheduled for it.
     pub wake_at: Option<Instant>,
-    /// The declared crash that is to hit it just before its next sync ends.
-    pub doomed: Option<usize>,
+    /// Whether an event is scheduled at which the next input in line has its turn.
+    pub turn: bool,
+    pub doomed: Option<Doom>,
+    pub impairments: Impairments,
+    /// A fault of its disk was met since it was started: a halt, or a start that fails, is no surprise.
+    pub hurt: bool,
+    /// A fault changed what is on its disk: what it does not know any more is no surprise.
+    pub harmed: bool,
     config: Config,
     plan: DiskPlan,
     cpu: Duration,
@@ -100,7 +119,11 @@ impl Host {
             busy_until: Instant::ZERO,
             inbox: VecDeque::new(),
             wake_at: None,
+            turn: false,
             doomed: None,
+            impairments: Impairments::default(),
+            hurt: false,
+            harmed: false,
             config,
             plan,
             cpu: stream("host.cpu").between(CPU_MIN, CPU_MAX),
@@ -129,14 +152,33 @@ impl Host {
     }
 
     /// Whether an input would have to wait.
-    pub fn is_busy(&self, now: Instant) -> bool {
-        self.busy_until > now || !self.inbox.is_empty()
+    pub fn is_busy(&mut self, now: Instant) -> bool {
+        self.impairments.pauses() || self.busy_until > now || !self.inbox.is_empty()
+    }
+
+    /// Hands over the faults that were met since the last call, with repetitions.
+    pub fn take_met(&mut self, into: &mut Vec<usize>) {
+        self.hurt |= !self.disk.met().is_empty();
+        into.append(self.disk.met());
+        into.append(self.impairments.met());
+    }
+
+    /// Whether a fault of its disk was met since it was started.
+    pub fn is_hurt(&mut self) -> bool {
+        self.hurt |= !self.disk.met().is_empty();
+        self.hurt
+    }
+
+    /// Whether the crash that was to hit it within an operation on its disk has done so.
+    pub fn is_struck(&self) -> bool {
+        self.doomed.is_some() && self.disk.is_failing()
     }
 
     /// Starts the node from what is on the disk.
     pub fn open(&mut self, now: Instant, out: &mut Outbox) -> Result<(), OpenError> {
         assert!(self.node.is_none(), "a node that runs is not started");
         self.boot += 1;
+        self.hurt = !self.disk.met().is_empty();
         let seed = self.boots.at(u64::from(self.boot));
         let mut env = Env { now: self.clock.read(now), disk: &mut self.disk, out };
         let opened = Node::open(self.config.clone(), seed, &mut env);
@@ -149,6 +191,7 @@ impl Host {
     pub fn step(&mut self, input: Input, now: Instant, out: &mut Outbox) {
         debug_assert!(self.busy_until <= now, "one thing after the other");
         let Some(node) = &mut self.node else { return };
+        self.impairments.met().extend(self.clock.faults());
         let mut env = Env { now: self.clock.read(now), disk: &mut self.disk, out };
         node.step(input, &mut env);
         self.charge(now);
@@ -164,7 +207,7 @@ impl Host {
 
     /// When the node wants to be woken, in virtual time.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.node.as_ref()?.next_wake().map(|mono| self.clock.when(mono))
+        self.node.as_ref()?.next_wake().and_then(|mono| self.clock.when(mono))
     }
 
     /// The node stops without a word, and the disk loses power.
@@ -184,15 +227,19 @@ impl Host {
         files.into_iter().map(&mut taken).sum()
     }
 
-    /// The node that would start on what this disk still held after a power failure now, with that disk. `None` if it
-    /// would not start.
-    pub fn after_power_loss(&self, now: Instant) -> Option<(Node, SimDisk)> {
-        let mut disk = self.disk.clone();
+    /// What this disk still held after a power failure now, with that disk. `None` if no store would open on it.
+    pub fn after_power_loss(&self) -> Option<(Store, SimDisk)> {
+        self.opened_on(self.disk.clone())
+    }
+
+    /// The same, if what is on its disk were this. Errors of the disk that will end do not count.
+    pub fn opened_on(&self, mut disk: SimDisk) -> Option<(Store, SimDisk)> {
+        disk.end_faults();
         disk.crash(Unsynced::Lost, &mut self.torn.clone());
-        let mut out = Outbox::default();
-        let mut env = Env { now: self.clock.read(now), disk: &mut disk, out: &mut out };
-        let node = Node::open(self.config.clone(), 0, &mut env).ok()?;
-        Some((node, disk))
+        // Nothing will be written that could need the reserve.
+        let config = storage::Config { reserve_bytes: 0, ..self.config.storage.clone() };
+        let store = Store::look(config, &mut disk).ok()?;
+        Some((store, disk))
     }
 
     /// The node stops; its disk goes on.
@@ -201,6 +248,8 @@ impl Host {
         self.inbox.clear();
         self.syncs.clear();
         self.jobs.clear();
+        self.impairments.forget();
+        self.turn = false;
         self.wake_at = None;
         self.doomed = None;
     }
@@ -237,7 +286,8 @@ impl Host {
     pub fn slice(&mut self, id: JobId) -> Then {
         let job = self.jobs.get_mut(&id).expect("a job that is not done");
         let progress = job.step(&mut self.disk, SLICE);
-        let cost = cost_of(self.disk.take_cost()) + self.cpu.0;
+        let cost = self.disk.take_cost();
+        let cost = self.impairments.disk(Duration(cost_of(cost))).0 + self.impairments.computing(self.cpu).0;
         match progress {
             Progress::More => Then::Slice(id, Duration(cost)),
             Progress::Done(result) => {
@@ -264,14 +314,15 @@ impl Host {
         let sync = self.next_sync;
         self.next_sync += 1;
         self.syncs.insert(sync, Sync { mark, by });
-        Ok((sync, after.saturating_mul(factor)))
+        Ok((sync, self.impairments.disk(after.saturating_mul(factor))))
     }
 
     /// Keeps the processor busy for what was just done.
     fn charge(&mut self, now: Instant) {
         let cost = self.disk.take_cost();
         let waiting = self.plan.sync_min.saturating_mul(cost.syncs);
-        self.busy_until = now + self.cpu + Duration(cost_of(cost)) + waiting;
+        let disk = self.impairments.disk(Duration(cost_of(cost) + waiting.0));
+        self.busy_until = now + self.impairments.computing(self.cpu) + disk;
     }
 }
 

@@ -4,6 +4,7 @@
 //! ticks: time jumps from event to event.
 
 use core::cmp::Ordering;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use std::collections::BinaryHeap;
 use std::vec::Vec;
@@ -11,7 +12,7 @@ use std::vec::Vec;
 use crate::base::time::Instant;
 
 /// Events that are still to come.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Queue<E> {
     heap: BinaryHeap<Entry<E>>,
     /// How many were ever scheduled.
@@ -79,13 +80,28 @@ impl<E> PartialEq for Entry<E> {
 
 impl<E> Eq for Entry<E> {}
 
-/// In the order of the events, because the order inside a heap depends on how it came about.
-impl<E: Hash> Hash for Queue<E> {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
+impl<E> Queue<E> {
+    /// In the order of the events: the order inside a heap depends on how it came about.
+    fn in_order(&self) -> Vec<&Entry<E>> {
         let mut entries: Vec<&Entry<E>> = self.heap.iter().collect();
         entries.sort_unstable_by_key(|entry| entry.key());
-        entries.hash(hasher);
+        entries
+    }
+}
+
+impl<E: Hash> Hash for Queue<E> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.in_order().hash(hasher);
         self.scheduled.hash(hasher);
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Queue<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("entries", &self.in_order())
+            .field("scheduled", &self.scheduled)
+            .finish()
     }
 }
 

@@ -1,9 +1,14 @@
-//! What a run tells: for people ([`text`], with a [`picture`]) and for tools ([`json`]), from the same [`stats`].
+//! What a run tells: for people ([`text`], with a [`picture`]; [`page`], with a [`chart`]) and for tools ([`json`]),
+//! from the same [`stats`], [`series`] and [`timeline`].
 
+pub mod chart;
 pub mod json;
+pub mod page;
 pub mod picture;
+pub mod series;
 pub mod stats;
 pub mod text;
+pub mod timeline;
 
 use std::string::String;
 

@@ -1,8 +1,9 @@
 //! A run: a world driven to its end, and the verdict on it.
 //!
-//! First the faults and the clients, for as long as the scenario says. Then calm: everything heals, every node runs,
-//! nobody asks for anything, and the cluster has a limited time to recover. A cluster that has not recovered by then
-//! is told with what keeps it. Then every promise is checked.
+//! First the faults and the clients, for as long as the scenario says, while copies of the world are healed now and
+//! then ([`heal`](crate::sim::heal)). Then calm: everything heals, every node runs, nobody asks for anything, and the
+//! cluster has a limited time to recover. A cluster that has not recovered by then is told with what keeps it. Then
+//! every promise is checked.
 
 use std::any::Any;
 use std::format;
@@ -12,17 +13,18 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::base::time::{Duration, Instant};
-use crate::sim::check::{self, Check};
+use crate::sim::check::{self, Check, failed};
+use crate::sim::heal::{ASK_EVERY, Heals, Unhealed, has_recovered};
 use crate::sim::history::Class;
 use crate::sim::probe::probe;
 use crate::sim::scenario::Scenario;
+use crate::sim::stuck;
+use crate::sim::twin::Twins;
 use crate::sim::verdict::Verdict;
-use crate::sim::world::{Step, World};
+use crate::sim::world::World;
 
-/// How often, in virtual time, progress is told, and twins compare all they know.
+/// How often, in virtual time, progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// How often a calm cluster is asked whether it has recovered.
-const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// A run that has ended.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Ended {
     /// What led to the verdict; empty for a pass.
     pub reasons: Vec<String>,
     pub checks: Vec<Check>,
+    /// The copies that were healed on the way.
+    pub heals: Heals,
     pub state_hash: u64,
 }
 
@@ -42,12 +46,14 @@ enum Stop {
     Stuck,
     Budget,
     Parted(String),
+    Unhealed(Unhealed),
 }
 
 /// A world, and its twin if determinism is to be proved.
 struct Driver {
     world: World,
-    twin: Option<World>,
+    twins: Option<Twins>,
+    heals: Heals,
 }
 
 /// Runs `scenario` under `seed` to its end. With a `twin`, a second world is driven in lockstep, and the verdict is
@@ -57,23 +63,34 @@ struct Driver {
 pub fn run(scenario: Arc<Scenario>, seed: u64, twin: bool, progress: &mut dyn FnMut(&World)) -> Ended {
     let world = World::new(scenario.clone(), seed);
     let twin = twin.then(|| World::new(scenario, seed));
-    judge(Driver { world, twin }, seed, progress)
+    judge(Driver::new(world, twin), seed, progress)
 }
 
 fn judge(mut driver: Driver, seed: u64, progress: &mut dyn FnMut(&World)) -> Ended {
     // The world is only counted and hashed after a panic, and never stepped again.
     let stop = catch_unwind(AssertUnwindSafe(|| driver.drive(progress)));
-    let world = driver.world;
-    let (verdict, reasons, checks) = match stop {
+    let Driver { world, heals, .. } = driver;
+    let (verdict, reasons, mut checks) = match stop {
         Err(panic) => {
-            let reason = format!("the core panicked at {}: {}", world.now(), message(&*panic));
+            let place = match heals.underway() {
+                Some(at) => format!("in a copy that was healed at {at}"),
+                None => format!("at {}", world.now()),
+            };
+            let reason = format!("the core panicked {place}: {}", message(&*panic));
             (Verdict::Safety, std::vec![reason], Vec::new())
         }
         Ok(Stop::Parted(reason)) => (Verdict::Nondeterminism, std::vec![reason], Vec::new()),
+        Ok(Stop::Unhealed(Unhealed { verdict, reasons })) => {
+            let check = Check { name: "heal", ok: false, detail: reasons.join("; ") };
+            (verdict, reasons, std::vec![check])
+        }
         Ok(stop) => conclude(&world, &stop),
     };
+    if matches!(verdict, Verdict::Pass | Verdict::Vacuous) {
+        checks.extend(heals.check());
+    }
     let state_hash = world.state_hash();
-    Ended { seed, world, verdict, reasons, checks, state_hash }
+    Ended { seed, world, verdict, reasons, checks, heals, state_hash }
 }
 
 /// Checks every promise that can be checked after such a stop.
@@ -88,24 +105,27 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
         return (verdict, if broken.is_empty() { std::vec![reason] } else { broken }, checks);
     }
     let probe = probe(world);
-    let mut checks = check::safety(scenario, world.history(), &probe, world.violations());
+    let mut checks = check::safety(scenario, world.history(), &probe, world.violations(), world.ghost());
     checks.push(world.audit().check());
+    checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
+    checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
     let broken = failed(&checks);
     let mut recovery = check::liveness(scenario, &probe);
     recovery.extend(
-        scenario.news_rounds.map(|rounds| {
+        scenario.expect.news_rounds.map(|rounds| {
             check::membership::check(world.membership(), rounds, scenario.nodes[0].gossip_every)
         }),
     );
-    let stuck = failed(&recovery);
+    let is_stuck = matches!(stop, Stop::Stuck) || recovery.iter().any(|check| !check.ok);
     checks.extend(recovery);
-    let vacuous = vacuous(world);
+    let shown = scenario.expect.demonstrations(scenario.nodes[0].cluster, world.history());
+    let mut vacuous = vacuous(world);
+    vacuous.extend(failed(&shown));
+    checks.extend(shown);
     if !broken.is_empty() {
         (Verdict::Safety, broken, checks)
-    } else if matches!(stop, Stop::Stuck) || !stuck.is_empty() {
-        let waiting = world.waiting();
-        let waits = (waiting > 0).then(|| format!("{waiting} clients still wait for an answer"));
-        (Verdict::Liveness, stuck.into_iter().chain(waits).collect(), checks)
+    } else if is_stuck {
+        (Verdict::Liveness, stuck::explain(world), checks)
     } else if !vacuous.is_empty() {
         (Verdict::Vacuous, vacuous, checks)
     } else {
@@ -113,17 +133,20 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     }
 }
 
-fn failed(checks: &[Check]) -> Vec<String> {
-    checks.iter().filter(|check| !check.ok).map(|check| format!("{}: {}", check.name, check.detail)).collect()
-}
-
 /// What was declared and did not happen.
 fn vacuous(world: &World) -> Vec<String> {
     let scenario = world.scenario();
     let mut reasons = Vec::new();
-    for (fault, effect) in scenario.faults.iter().zip(world.effects()) {
+    for (fault, effect) in world.faults().iter().zip(world.effects()).filter(|(fault, _)| !fault.drawn) {
         if !effect.effective {
-            reasons.push(format!("the {} at {} had no effect", fault.action.kind(), fault.at));
+            let why = if effect.refused { "was refused by the budget" } else { "had no effect" };
+            reasons.push(format!("the {} at {} {why}", fault.action.kind(), fault.at));
+        }
+    }
+    for rate in &scenario.rates {
+        let mut drawn = world.faults().iter().zip(world.effects()).filter(|(fault, _)| fault.drawn);
+        if !drawn.any(|(fault, effect)| fault.action.kind() == rate.kind && effect.effective) {
+            reasons.push(format!("no {} of the rate had an effect", rate.kind));
         }
     }
     let counts = world.network().counts();
@@ -136,7 +159,7 @@ fn vacuous(world: &World) -> Vec<String> {
         }
     }
     for (fact, count) in world.facts() {
-        if count == 0 && scenario.expect.contains(&fact) {
+        if count == 0 && scenario.expect.facts.contains(&fact) {
             reasons.push(format!("the fact {} was not reached", fact.name()));
         }
     }
@@ -152,7 +175,22 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 impl Driver {
+    fn new(world: World, twin: Option<World>) -> Driver {
+        let heals = Heals::new(world.scenario().heal);
+        let twins = twin.map(|twin| Twins::new(&world, twin));
+        Driver { world, twins, heals }
+    }
+
+    /// Drives the world until something stops it; twins must be equal then.
     fn drive(&mut self, progress: &mut dyn FnMut(&World)) -> Stop {
+        let stop = self.drive_on(progress);
+        match (&stop, &mut self.twins) {
+            (Stop::Parted(_), _) | (_, None) => stop,
+            (_, Some(twins)) => twins.compare(&self.world).err().map_or(stop, Stop::Parted),
+        }
+    }
+
+    fn drive_on(&mut self, progress: &mut dyn FnMut(&World)) -> Stop {
         let scenario = self.world.scenario();
         let calm = Instant::ZERO + scenario.duration;
         let end = calm + scenario.settle;
@@ -164,8 +202,14 @@ impl Driver {
                 return stop;
             }
             progress(&self.world);
+            if until < calm
+                && self.heals.is_due(&self.world)
+                && let Err(unhealed) = self.heals.heal(&self.world)
+            {
+                return Stop::Unhealed(unhealed);
+            }
             if until >= ask || until == end {
-                if self.has_recovered() {
+                if has_recovered(&self.world) {
                     return Stop::Recovered;
                 }
                 ask = until + ASK_EVERY;
@@ -183,41 +227,16 @@ impl Driver {
             if self.world.events() >= events_max {
                 return Some(Stop::Budget);
             }
-            let step = self.world.step();
-            if let Some(twin) = &mut self.twin {
-                let other = twin.step();
-                if self.world.trace_hash() != twin.trace_hash() {
-                    return Some(Stop::Parted(parting(self.world.events(), step, other)));
-                }
+            let Some(twins) = &mut self.twins else {
+                self.world.step();
+                continue;
+            };
+            if let Err(parting) = twins.step(&mut self.world) {
+                return Some(Stop::Parted(parting));
             }
         }
-        let twin = self.twin.as_ref()?;
-        (self.world.state_hash() != twin.state_hash()).then(|| {
-            let events = self.world.events();
-            Stop::Parted(format!(
-                "after event {events} at {until} the twins' states differ, their traces do not"
-            ))
-        })
-    }
-
-    fn has_recovered(&self) -> bool {
-        let world = &self.world;
-        world.waiting() == 0 && {
-            check::liveness(world.scenario(), &probe(world)).iter().all(|check| check.ok)
-        }
-    }
-}
-
-/// Names the event at which twins parted. What differs is what the event did, if it is the same event.
-fn parting(number: u64, ours: Option<Step>, theirs: Option<Step>) -> String {
-    let name = |step: Option<Step>| match step {
-        Some(Step { at, kind, whom }) => format!("{kind} {whom} at {at}"),
-        None => "nothing".into(),
-    };
-    if ours == theirs {
-        format!("event {number} ({}) had two outcomes", name(ours))
-    } else {
-        format!("event {number} was {} in one world and {} in its twin", name(ours), name(theirs))
+        let twins = self.twins.as_mut().filter(|twins| twins.is_due(&self.world))?;
+        twins.compare(&self.world).err().map(Stop::Parted)
     }
 }
 
@@ -226,7 +245,7 @@ fn parting(number: u64, ours: Option<Step>, theirs: Option<Step>) -> String {
 fn run_apart(scenario: &Arc<Scenario>, seeds: (u64, u64)) -> Ended {
     let world = World::new(scenario.clone(), seeds.0);
     let twin = Some(World::new(scenario.clone(), seeds.1));
-    judge(Driver { world, twin }, seeds.0, &mut |_| {})
+    judge(Driver::new(world, twin), seeds.0, &mut |_| {})
 }
 
 #[cfg(test)]
@@ -242,7 +261,7 @@ mod tests {
     fn worlds_that_part_are_told_apart_at_the_first_event() {
         let ended = run_apart(&scenario(), (1, 2));
         assert_eq!(ended.verdict, Verdict::Nondeterminism);
-        assert!(ended.reasons[0].starts_with("event 1 "), "{:?}", ended.reasons);
+        assert!(ended.reasons[0].starts_with("before the first event: node 1 / "), "{:?}", ended.reasons);
     }
 
     #[test]
@@ -261,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_verdict_and_not_the_end_of_the_process() {
-        let ended = judge(Driver { world: World::new(scenario(), 1), twin: None }, 1, &mut |world| {
+        let ended = judge(Driver::new(World::new(scenario(), 1), None), 1, &mut |world| {
             assert!(world.now() < Instant::ZERO + Duration::from_secs(1), "planted");
         });
         assert_eq!(ended.verdict, Verdict::Safety);

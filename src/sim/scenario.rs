@@ -3,8 +3,13 @@
 //! Reading takes two steps: `file` is what can be typed, `meaning` is what it means. Whatever is wrong becomes a
 //! [`Problem`] that points into the file and says what is allowed there.
 
+mod clients;
+mod expect;
+mod faults;
 mod file;
 mod meaning;
+mod place;
+mod schema;
 mod text;
 
 use core::ops::Range;
@@ -14,14 +19,18 @@ use std::vec::Vec;
 use crate::base::id::Address;
 use crate::base::time::Duration;
 use crate::node::config::Config;
-use crate::node::fact::Fact;
 use crate::sim::clock::ClockPlan;
+use crate::sim::expect::Expect;
 use crate::sim::fault::Fault;
+use crate::sim::heal::HealPlan;
 use crate::sim::host::DiskPlan;
 use crate::sim::network::NetworkPlan;
+use crate::sim::rates::Rate;
 use crate::sim::verdict::Verdict;
-use crate::sim::workload::ClientPlan;
+use crate::sim::workload::plan::ClientPlan;
 
+pub use clients::tell as tell_clients;
+pub use schema::schema;
 pub use text::parse_span;
 
 /// The name of every simulated cluster. Context tokens are bound to it.
@@ -39,15 +48,20 @@ pub struct Scenario {
     pub settle: Duration,
     /// A run ends after so many events, whatever happens.
     pub events_max: u64,
+    /// How often a copy of the world is healed on the way.
+    pub heal: HealPlan,
     pub network: NetworkPlan,
     pub disk: DiskPlan,
     pub clocks: ClockPlan,
-    pub clients: ClientPlan,
+    /// Groups of clients.
+    pub clients: Vec<ClientPlan>,
     pub faults: Vec<Fault>,
-    /// Facts that a run must reach.
-    pub expect: Vec<Fact>,
-    /// Rounds of gossip in which each failure and each return must be known to all. `None`: not checked.
-    pub news_rounds: Option<u32>,
+    pub rates: Vec<Rate>,
+    /// Kinds of faults of which a swarm draws.
+    pub swarm: Vec<&'static str>,
+    /// Whether faults may destroy the last copy of an acknowledged version.
+    pub unrestricted: bool,
+    pub expect: Expect,
     pub regression: Option<Regression>,
 }
 
@@ -58,8 +72,21 @@ pub struct Regression {
     pub verdict: Verdict,
     pub trace_hash: Option<u64>,
     pub state_hash: Option<u64>,
+    pub recorded: Option<Recorded>,
     /// What went wrong then, for whoever meets it again.
     pub story: String,
+}
+
+/// More of what that run gave: whoever replays it is told what has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Recorded {
+    pub events: u64,
+    /// Operations by outcome.
+    pub ok: u64,
+    pub rejected: u64,
+    pub unknown: u64,
+    /// The checks that failed.
+    pub failed: Vec<String>,
 }
 
 /// What is wrong with a scenario file.

@@ -3,8 +3,12 @@
 //! A world is plain data. It can be cloned between any two events, also with a job half done and a partition on, and
 //! the clone goes on to the same end. Nothing in it reads a clock or draws from anything but the seed.
 
+mod faults;
+
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
+use std::collections::BTreeMap;
 use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -18,26 +22,27 @@ use crate::node::fact::Fact;
 use crate::node::input::Input;
 use crate::node::outbox::{Outbox, Reply, Target};
 use crate::node::request::Outcome;
+use crate::node::step::Node;
 use crate::node::wire;
 use crate::ring::placement::Known;
 use crate::sim::audit::{Audit, Promise};
+use crate::sim::disk::SimDisk;
 use crate::sim::event::Event;
-use crate::sim::fault::{Action, Effect};
+use crate::sim::fault::{Action, Effect, Fault, Moment};
+use crate::sim::ghost::Ghost;
 use crate::sim::history::{End, Operation};
 use crate::sim::host::{Host, Then};
 use crate::sim::membership::Membership;
 use crate::sim::network::{Fate, Network};
 use crate::sim::queue::Queue;
+use crate::sim::rates::{self, Drawn};
 use crate::sim::scenario::Scenario;
 use crate::sim::trace::Trace;
 use crate::sim::workload::Client;
+use crate::storage::JobId;
 
 /// Hosts are switched on within this time.
 const START_WITHIN: Duration = Duration::from_millis(10);
-/// A crash waits so long for the end of a sync, to fall just before it: a crash that finds nothing unsynced proves
-/// little.
-const CRASH_WITHIN: Duration = Duration::from_secs(1);
-
 /// An event as it is named to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -50,14 +55,27 @@ pub struct Step {
 #[derive(Clone, Debug, Hash)]
 pub struct World {
     scenario: Arc<Scenario>,
+    seed: u64,
     now: Instant,
     events: u64,
     queue: Queue<Event>,
     pub(super) hosts: Vec<Host>,
-    network: Network,
-    clients: Vec<Client>,
-    history: Vec<Operation>,
+    pub(super) network: Network,
+    pub(super) clients: Vec<Client>,
+    /// Shared between copies of a world until one of them adds to it: most copies are only looked at.
+    pub(super) history: Arc<Vec<Operation>>,
+    /// Those of the scenario, and after them those that its rates drew.
+    faults: Arc<[Fault]>,
+    drawn: Arc<[Drawn]>,
+    /// By fault.
     effects: Vec<Effect>,
+    ghost: Ghost,
+    /// Disks to be restored, by fault.
+    copies: BTreeMap<usize, SimDisk>,
+    /// Hosts that have each other's disks, and the fault that did it.
+    swapped: Vec<(usize, usize, usize)>,
+    /// A fault of a host has begun, so hosts are asked what they met.
+    troubled: bool,
     /// By [`Fact`].
     facts: Vec<u64>,
     /// What no declared fault explains.
@@ -70,6 +88,17 @@ pub struct World {
     /// Clients have stopped, and everything has healed.
     calm: bool,
     scratch: Scratch,
+}
+
+/// A part of a world that can be told from another.
+pub(super) trait Part: fmt::Debug {
+    fn state_hash(&self) -> u64;
+}
+
+impl<T: fmt::Debug + Hash> Part for T {
+    fn state_hash(&self) -> u64 {
+        state_hash(self)
+    }
 }
 
 /// Buffers that are empty between events, so that events allocate little.
@@ -93,19 +122,27 @@ impl World {
             Host::new(Clone::clone(config), scenario.disk, &scenario.clocks, seed, number as u64 + 1)
         };
         let hosts = scenario.nodes.iter().enumerate().map(host).collect();
+        let rates::Plan { faults, drawn } = rates::plan(&scenario, seed);
         let network = Network::new(scenario.network, nodes, seed);
-        let mut clients: Vec<Client> =
-            (0..scenario.clients.count).map(|number| Client::new(number, seed)).collect();
+        let mut clients = Vec::new();
+        for (group, plan) in scenario.clients.iter().enumerate() {
+            for place in 0..plan.count {
+                clients.push(Client::new(clients.len() as u32, group, place, plan, seed));
+            }
+        }
         let mut queue = Queue::default();
         for node in 0..nodes as u32 {
             let after = Stream::new(seed, "host.start", node.into()).between(Duration::ZERO, START_WITHIN);
             queue.schedule(Instant::ZERO + after, Event::Start { node });
         }
         for (number, client) in clients.iter_mut().enumerate() {
-            let at = scenario.clients.start + client.think(&scenario.clients);
+            let at = client.next_at(&scenario.clients[client.group], Instant::ZERO);
             queue.schedule(at, Event::Issue { client: number as u32 });
         }
-        for (index, fault) in scenario.faults.iter().enumerate() {
+        for (index, fault) in faults.iter().enumerate() {
+            if let Action::Restore { age, .. } = fault.action {
+                queue.schedule(Instant(fault.at.0.saturating_sub(age.0)), Event::Copy { index });
+            }
             queue.schedule(fault.at, Event::Fault { index });
         }
         queue.schedule(Instant::ZERO + scenario.duration, Event::Calm);
@@ -116,8 +153,15 @@ impl World {
             hosts,
             network,
             clients,
-            history: Vec::new(),
-            effects: vec![Effect::default(); scenario.faults.len()],
+            history: Arc::default(),
+            effects: vec![Effect::default(); faults.len()],
+            faults: faults.into(),
+            drawn: drawn.into(),
+            ghost: Ghost::default(),
+            copies: BTreeMap::new(),
+            swapped: Vec::new(),
+            troubled: false,
+            seed,
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
             audit: Audit::default(),
@@ -138,10 +182,18 @@ impl World {
         self.events += 1;
         event.trace(at, &mut self.trace);
         let (kind, whom) = event.label();
-        if self.audit.is_due(at) || matches!(event, Event::Fault { .. } | Event::Calm) {
+        let changes_disks = match event {
+            Event::Fault { index } => self.faults[index].action.changes_disks(),
+            Event::Calm => true,
+            _ => false,
+        };
+        if changes_disks || self.audit.is_due(at) {
             self.audit.audit(&self.hosts, at);
         }
         self.happen(event);
+        if self.troubled {
+            self.credit_hosts();
+        }
         Some(Step { at, kind, whom })
     }
 
@@ -163,6 +215,11 @@ impl World {
         self.events
     }
 
+    /// A host, for a test that lays hands on it.
+    pub fn host_mut(&mut self, node: usize) -> &mut Host {
+        &mut self.hosts[node]
+    }
+
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -171,7 +228,21 @@ impl World {
         &self.history
     }
 
-    /// What each declared fault did, in the order of the scenario.
+    /// The faults of the scenario, and after them those that were drawn from the seed.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// What was drawn from the seed besides: the rates of a swarm.
+    pub fn drawn(&self) -> &[Drawn] {
+        &self.drawn
+    }
+
+    pub fn ghost(&self) -> &Ghost {
+        &self.ghost
+    }
+
+    /// What each fault did, in the order of [`World::faults`].
     pub fn effects(&self) -> &[Effect] {
         &self.effects
     }
@@ -188,6 +259,11 @@ impl World {
         &self.membership
     }
 
+    /// No audits from now on: for measurements of what they cost, and for copies that are looked at in other ways.
+    pub fn stop_audits(&mut self) {
+        self.audit.stop();
+    }
+
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
@@ -201,6 +277,47 @@ impl World {
         state_hash(self)
     }
 
+    /// All that it is, part by part, for whoever must tell two worlds apart. What everybody is made of comes last.
+    pub(super) fn parts(&self) -> Vec<(String, &dyn Part)> {
+        // By name, so that a new field is not forgotten.
+        #[rustfmt::skip]
+        let World {
+            scenario, seed, now, events, queue, hosts, network, clients, history, faults, drawn, effects, ghost,
+            copies, swapped, troubled, facts, violations, audit, trace, calm, membership, placed, scratch: _,
+        } = self;
+        let mut parts: Vec<(String, &dyn Part)> = Vec::new();
+        parts
+            .extend(hosts.iter().enumerate().map(|(n, host)| (format!("node {}", n + 1), host as &dyn Part)));
+        parts.extend(
+            clients.iter().enumerate().map(|(n, client)| (format!("client {n}"), client as &dyn Part)),
+        );
+        let named: [(&str, &dyn Part); 21] = [
+            ("network", network),
+            ("history", history),
+            ("facts", facts),
+            ("effects", effects),
+            ("ghost", ghost),
+            ("copies", copies),
+            ("swapped", swapped),
+            ("troubled", troubled),
+            ("violations", violations),
+            ("audit", audit),
+            ("queue", queue),
+            ("now", now),
+            ("events", events),
+            ("calm", calm),
+            ("trace", trace),
+            ("faults", faults),
+            ("drawn", drawn),
+            ("membership", membership),
+            ("placed", placed),
+            ("seed", seed),
+            ("scenario", scenario),
+        ];
+        parts.extend(named.map(|(name, part)| (name.into(), part)));
+        parts
+    }
+
     /// Jobs in progress on all hosts.
     pub fn jobs(&self) -> usize {
         self.hosts.iter().map(Host::jobs).sum()
@@ -211,6 +328,11 @@ impl World {
         self.clients.iter().filter(|client| client.open.is_some()).count()
     }
 
+    /// Operations whose clients still wait, as they stand in the history.
+    pub fn open_operations(&self) -> impl Iterator<Item = &Operation> {
+        self.clients.iter().filter_map(|client| Some(&self.history[client.open.as_ref()?.index]))
+    }
+
     fn happen(&mut self, event: Event) {
         let current = |world: &World, node: u32, boot: u32| world.hosts[node as usize].boot == boot;
         match event {
@@ -218,19 +340,20 @@ impl World {
                 self.start(node as usize);
             }
             Event::Deliver { from, to, frame, .. } => self.deliver(from as usize, to as usize, &frame),
+            Event::Garbled { from, to, frame, .. } => self.refuse(from as usize, to as usize, &frame),
             Event::Ready { node, boot } if current(self, node, boot) => self.ready(node as usize),
             Event::Wake { node, boot } if current(self, node, boot) => self.wake(node as usize),
             Event::Synced { node, boot, sync } if current(self, node, boot) => {
                 self.synced(node as usize, sync);
             }
-            Event::Slice { node, boot, job } if current(self, node, boot) => {
-                if self.hosts[node as usize].is_up() {
-                    let then = self.hosts[node as usize].slice(job);
-                    self.go_on(node as usize, self.now, then);
-                }
-            }
+            Event::Slice { node, boot, job } if current(self, node, boot) => self.slice(node as usize, job),
+            Event::Supervise { node, boot } if current(self, node, boot) => self.supervise(node as usize),
             // Of an earlier boot: it died with its node.
-            Event::Ready { .. } | Event::Wake { .. } | Event::Synced { .. } | Event::Slice { .. } => {}
+            Event::Ready { .. }
+            | Event::Wake { .. }
+            | Event::Synced { .. }
+            | Event::Slice { .. }
+            | Event::Supervise { .. } => {}
             Event::Issue { client } => self.issue(client),
             Event::Request { client, ordinal } => self.request(client, ordinal),
             Event::Answer { client, ordinal, outcome } => {
@@ -238,14 +361,27 @@ impl World {
                 self.answer(client, ordinal, end);
             }
             Event::Impatience { client } => self.impatience(client),
-            Event::Fault { index } => self.fault(index),
+            // A copy that was healed before its time has faults still to come: they do not.
+            Event::Fault { .. }
+            | Event::Strike { .. }
+            | Event::Copy { .. }
+            | Event::Heal { .. }
+            | Event::Calm
+                if self.calm => {}
+            Event::Fault { index } => {
+                let network =
+                    matches!(self.faults[index].action, Action::Partition { .. } | Action::Link { .. });
+                self.troubled |= !network;
+                self.fault(index);
+            }
             Event::Strike { index } => {
-                if let Action::Crash { node, .. } = self.scenario.faults[index].action
-                    && self.hosts[node].doomed == Some(index)
+                if let Action::Crash { node, .. } = self.faults[index].action
+                    && self.hosts[node].doomed.is_some_and(|doom| doom.fault == index)
                 {
                     self.strike(node);
                 }
             }
+            Event::Copy { index } => self.copy(index),
             Event::Heal { index } => self.heal(index),
             Event::Calm => self.grow_calm(),
         }
@@ -260,7 +396,7 @@ impl World {
         let opened = self.hosts[node].open(self.now, &mut out);
         self.scratch.outbox = out;
         if let Err(error) = &opened {
-            self.violations.push(format!("n{} did not start at {}: {error}", node + 1, self.now));
+            self.refused_to_start(node, error);
         }
         self.membership.started(node, &self.hosts, self.now);
         self.absorb(node);
@@ -276,22 +412,36 @@ impl World {
         if !host.is_busy(self.now) {
             return self.feed(node, input);
         }
+        let foreign = matches!(input, Input::Peer { .. } | Input::Client { .. });
+        if foreign && host.impairments.overflows(host.inbox.len()) {
+            return self.turn_away(&input);
+        }
         host.inbox.push_back(input);
-        if host.inbox.len() == 1 {
+        if !host.turn && !host.impairments.is_paused() {
+            host.turn = true;
             let (at, boot) = (host.busy_until, host.boot);
             self.queue.schedule(at, Event::Ready { node: node as u32, boot });
         }
     }
 
+    /// There is no room for an input. A client is refused; a peer hears nothing.
+    fn turn_away(&mut self, input: &Input) {
+        if let Input::Client { tag, .. } = input {
+            let (client, ordinal) = ((tag.0 >> 32) as u32, tag.0 as u32);
+            let at = self.now + self.clients[client as usize].latency();
+            self.queue.schedule(at, Event::Answer { client, ordinal, outcome: None });
+        }
+    }
+
     fn ready(&mut self, node: usize) {
-        let host = &self.hosts[node];
-        if host.busy_until > self.now {
-            // Paused meanwhile.
-            self.queue.schedule(host.busy_until, Event::Ready { node: node as u32, boot: host.boot });
+        let host = &mut self.hosts[node];
+        host.turn = false;
+        if host.impairments.is_paused() {
             return;
         }
-        let Some(input) = self.hosts[node].inbox.pop_front() else { return };
-        let more = !self.hosts[node].inbox.is_empty();
+        let Some(input) = host.inbox.pop_front() else { return };
+        let more = !host.inbox.is_empty();
+        host.turn = more;
         self.feed(node, input);
         // The node may have halted meanwhile, and forgotten its inbox.
         let host = &self.hosts[node];
@@ -301,8 +451,45 @@ impl World {
     }
 
     fn feed(&mut self, node: usize, input: Input) {
+        if self.dies(node, Moment::Event) {
+            return self.strike(node);
+        }
         self.hosts[node].step(input, self.now, &mut self.scratch.outbox);
+        if self.hosts[node].is_struck() {
+            return self.strike_within(node);
+        }
         self.absorb(node);
+        self.inspect(node);
+    }
+
+    /// Looks whether the node is sound after a step. One that is not stops: what it does next means nothing.
+    fn inspect(&mut self, node: usize) {
+        let inspected = self.hosts[node].node.as_ref().map_or(Ok(()), Node::invariants);
+        if let Err(broken) = inspected {
+            self.violations.push(format!(
+                "n{} is broken at {}: it is not so that {broken}",
+                node + 1,
+                self.now
+            ));
+            self.hosts[node].stop();
+        }
+    }
+
+    fn slice(&mut self, node: usize, job: JobId) {
+        if !self.hosts[node].is_up() {
+            return;
+        }
+        if self.hosts[node].impairments.pauses() {
+            return self.hosts[node].impairments.slices.push(job);
+        }
+        if self.dies(node, Moment::Job) {
+            return self.strike(node);
+        }
+        let then = self.hosts[node].slice(job);
+        if self.hosts[node].is_struck() {
+            return self.strike(node);
+        }
+        self.go_on(node, self.now, then);
     }
 
     fn wake(&mut self, node: usize) {
@@ -324,6 +511,9 @@ impl World {
     /// Schedules an event for the node's next deadline, unless there is one that comes early enough.
     fn arm(&mut self, node: usize) {
         let host = &mut self.hosts[node];
+        if host.impairments.is_paused() {
+            return;
+        }
         let Some(at) = host.next_wake() else { return };
         let at = at.max(host.busy_until).max(self.now);
         if host.wake_at.is_none_or(|scheduled| at < scheduled) {
@@ -348,6 +538,9 @@ impl World {
         }
         for request in out.syncs.drain(..) {
             let then = self.hosts[node].sync(request);
+            if self.hosts[node].is_struck() {
+                return self.strike(node);
+            }
             self.go_on(node, done, then);
         }
         for (id, job) in out.jobs.drain(..) {
@@ -363,8 +556,7 @@ impl World {
         }
         out.addresses.clear();
         if let Some(halt) = out.halt.take() {
-            self.violations.push(format!("n{} halted at {}: {halt:?}", node + 1, self.now));
-            self.hosts[node].stop();
+            self.halted(node, halt);
         }
         self.scratch.outbox = out;
         self.arm(node);
@@ -382,7 +574,10 @@ impl World {
 
     fn synced(&mut self, node: usize, sync: u64) {
         let host = &mut self.hosts[node];
-        if host.doomed.is_some() && host.unsynced() > 0 {
+        if host.is_up() && host.impairments.stalls() {
+            return host.impairments.syncs.push(sync);
+        }
+        if host.doomed.is_some_and(|doom| doom.moment == Moment::Sync) && host.unsynced() > 0 {
             // The last moment before the disk would have it: whatever was promised too early is broken now.
             self.strike(node);
         } else if host.is_up() {
@@ -397,7 +592,11 @@ impl World {
         let open = self.clients[client as usize].open.as_ref().filter(|open| open.ordinal == ordinal);
         if let Some(open) = open {
             let key = self.history[open.index].key.clone();
-            self.audit.promise(Promise { key, dot: *dot, disks: *durable });
+            // What was on its way when a disk was harmed may have counted on it.
+            let timeout = self.scenario.nodes[0].request_timeout;
+            let harmed = self.ghost.harmed_within(self.now, timeout).count();
+            let disks = durable.saturating_sub(u8::try_from(harmed).unwrap_or(u8::MAX));
+            self.audit.promise(Promise { key, dot: *dot, disks });
         }
     }
 
@@ -419,9 +618,7 @@ impl World {
 /// The network.
 impl World {
     fn send(&mut self, from: usize, at: Instant, out: &mut Outbox) {
-        let Some(sender) = self.hosts[from].node.as_ref().map(super::super::node::step::Node::sender) else {
-            return;
-        };
+        let Some(sender) = self.hosts[from].node.as_ref().map(Node::sender) else { return };
         for send in out.sends.drain(..) {
             let to = match &send.to {
                 Target::Node(id) => (id.0 as usize).checked_sub(1),
@@ -433,19 +630,24 @@ impl World {
             };
             self.scratch.frame.clear();
             let sum = wire::encode(self.cluster(), sender, &send.message, &mut self.scratch.frame);
-            let Fate::Arrives { after, again } = self.network.send(from, to) else { continue };
+            let fate = self.network.send(from, to, self.now, self.scratch.frame.len());
+            let Fate::Arrives { after, again, garbled } = fate else { continue };
             let frame: Arc<[u8]> = self.scratch.frame.as_slice().into();
             let (from, to) = (from as u32, to as u32);
             if let Some(again) = again {
                 self.queue.schedule(at + again, Event::Deliver { from, to, sum, frame: frame.clone() });
             }
-            self.queue.schedule(at + after, Event::Deliver { from, to, sum, frame });
+            let event = match garbled {
+                None => Event::Deliver { from, to, sum, frame },
+                Some(draw) => Event::Garbled { from, to, sum: sum ^ draw, frame: garble(&frame, draw) },
+            };
+            self.queue.schedule(at + after, event);
         }
         self.credit();
     }
 
     fn deliver(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.network.is_cut(from, to) {
+        if self.network.is_cut(from, to, self.now) {
             return self.credit();
         }
         if !self.hosts[to].is_up() {
@@ -456,6 +658,17 @@ impl World {
             Err(error) => {
                 self.violations.push(format!("n{} could not read a frame of n{}: {error}", to + 1, from + 1));
             }
+        }
+    }
+
+    /// A frame with wrong bits arrives, and must not be taken for one.
+    fn refuse(&mut self, from: usize, to: usize, frame: &[u8]) {
+        if self.network.is_cut(from, to, self.now) {
+            return self.credit();
+        }
+        if wire::decode(self.cluster(), frame).is_ok() {
+            let found = format!("n{} took a frame of n{} that has wrong bits", to + 1, from + 1);
+            self.violations.push(found);
         }
     }
 
@@ -484,13 +697,13 @@ impl World {
         }
         let (index, nodes) = (self.history.len(), self.hosts.len());
         let client = &mut self.clients[number as usize];
-        let operation = client.begin(&self.scenario.clients, nodes, index, self.now);
-        self.history.push(operation);
+        let plan = &self.scenario.clients[client.group];
+        let operation = client.begin(plan, nodes, index, self.now);
+        Arc::make_mut(&mut self.history).push(operation);
         let ordinal = client.open.as_ref().map_or(0, |open| open.ordinal);
         self.queue.schedule(self.now + client.latency(), Event::Request { client: number, ordinal });
         if !mem::replace(&mut client.watched, true) {
-            let at = self.now + self.scenario.clients.timeout;
-            self.queue.schedule(at, Event::Impatience { client: number });
+            self.queue.schedule(self.now + plan.timeout, Event::Impatience { client: number });
         }
     }
 
@@ -513,9 +726,10 @@ impl World {
         let Some(open) = client.open.as_ref().filter(|open| open.ordinal == ordinal) else {
             return; // The client has given up on it.
         };
-        let operation = &mut self.history[open.index];
+        let operation = &mut Arc::make_mut(&mut self.history)[open.index];
         operation.end = Some(self.now);
-        client.end(&operation.key, &end);
+        let plan = &self.scenario.clients[client.group];
+        client.end(plan, self.scenario.nodes[0].cluster, &operation.key, &end);
         operation.result = end;
         self.think(number);
     }
@@ -525,14 +739,15 @@ impl World {
         let client = &mut self.clients[number as usize];
         client.watched = false;
         let Some(open) = &client.open else { return };
-        let at = open.started + self.scenario.clients.timeout;
+        let plan = &self.scenario.clients[client.group];
+        let at = open.started + plan.timeout;
         if at > self.now {
             client.watched = true;
             self.queue.schedule(at, Event::Impatience { client: number });
             return;
         }
         let key = self.history[open.index].key.clone();
-        client.end(&key, &End::Silence);
+        client.end(plan, self.scenario.nodes[0].cluster, &key, &End::Silence);
         self.think(number);
     }
 
@@ -541,77 +756,19 @@ impl World {
             return;
         }
         let client = &mut self.clients[number as usize];
-        let pause = if client.is_in_action() { Duration::ZERO } else { client.think(&self.scenario.clients) };
-        self.queue.schedule(self.now + pause, Event::Issue { client: number });
+        let at = client.next_at(&self.scenario.clients[client.group], self.now);
+        self.queue.schedule(at, Event::Issue { client: number });
     }
 }
 
-/// Faults.
-impl World {
-    fn fault(&mut self, index: usize) {
-        let scenario = self.scenario.clone();
-        self.effects[index].began = Some(self.now);
-        match &scenario.faults[index].action {
-            Action::Partition { lasts, links, .. } => {
-                self.network.cut(index, links);
-                self.membership.parted(Instant(u64::MAX));
-                if let Some(lasts) = *lasts {
-                    self.queue.schedule(self.now + lasts, Event::Heal { index });
-                }
-            }
-            Action::Crash { node, .. } if !self.hosts[*node].is_up() => {}
-            Action::Crash { node, .. } => {
-                self.hosts[*node].doomed = Some(index);
-                self.queue.schedule(self.now + CRASH_WITHIN, Event::Strike { index });
-            }
-            Action::Restart { node } => {
-                self.strike(*node);
-                self.effects[index].effective = !self.hosts[*node].is_up() && self.start(*node);
-            }
-            Action::Pause { node, lasts } => {
-                let (until, host) = (self.now + *lasts, &mut self.hosts[*node]);
-                self.effects[index].effective = host.is_up();
-                self.effects[index].ended = Some(until);
-                host.busy_until = host.busy_until.max(until);
-                self.membership.disturbed(*node, until);
-            }
-        }
+/// The frame with one to three bits inverted.
+fn garble(frame: &[u8], draw: u64) -> Arc<[u8]> {
+    let mut frame = frame.to_vec();
+    let bits = frame.len() as u64 * 8;
+    for nth in 0..=draw % 3 {
+        // Different places, so that none is inverted back.
+        let bit = (draw / 3 + nth * (bits / 3)) % bits;
+        frame[(bit / 8) as usize] ^= 1 << (bit % 8);
     }
-
-    /// A doomed node dies.
-    fn strike(&mut self, node: usize) {
-        let Some(index) = self.hosts[node].doomed.take() else { return };
-        let Action::Crash { lose, .. } = self.scenario.faults[index].action else { return };
-        let amount = self.hosts[node].unsynced();
-        self.effects[index] = Effect { began: Some(self.now), ended: None, effective: true, amount };
-        self.hosts[node].crash(lose);
-        self.membership.failed(node, self.now);
-    }
-
-    fn heal(&mut self, index: usize) {
-        self.network.heal(index);
-        if self.network.is_whole() {
-            self.membership.parted(self.now);
-        }
-        self.effects[index].ended = Some(self.now);
-    }
-
-    /// The end of the faults: what follows is only waiting until the cluster has recovered.
-    fn grow_calm(&mut self) {
-        self.calm = true;
-        self.network.calm();
-        self.membership.parted(self.now);
-        self.clients.iter_mut().for_each(Client::stop);
-        for (fault, effect) in self.scenario.faults.iter().zip(&mut self.effects) {
-            if matches!(fault.action, Action::Partition { .. }) && effect.began.is_some() {
-                effect.ended = effect.ended.or(Some(self.now));
-            }
-        }
-        for node in 0..self.hosts.len() {
-            self.strike(node);
-            if !self.hosts[node].is_up() {
-                self.start(node);
-            }
-        }
-    }
+    frame.into()
 }

@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::invariant::{Broken, holds};
 use crate::base::map::Map;
 use crate::storage::table::Footer;
 
@@ -63,6 +64,12 @@ impl Cache {
         self.index.insert(place, self.slots.len());
         self.slots.push(Slot { place, block, marked: false });
         assert!(self.held <= self.capacity, "the cache keeps within its weight");
+    }
+
+    /// What holds between any two calls.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        holds(self.held <= self.capacity, "the cache keeps within its weight")?;
+        holds(self.index.len() == self.slots.len(), "every cached block is found by its place")
     }
 
     pub fn footer(&self, table: u64) -> Option<Footer> {
@@ -132,6 +139,18 @@ mod tests {
             cache.insert((n, 0), block(100));
         }
         assert!(cache.get((1, 0)).is_none());
+    }
+
+    #[test]
+    fn a_broken_cache_is_found() {
+        let mut cache = Cache::new(400);
+        (0..3).for_each(|n| cache.insert((n, 0), block(100)));
+        assert_eq!(cache.invariants(), Ok(()));
+        let mut heavy = cache.clone();
+        heavy.held = 401;
+        assert!(heavy.invariants().is_err());
+        cache.slots.pop();
+        assert!(cache.invariants().is_err());
     }
 
     #[test]

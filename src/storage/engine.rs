@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::invariant::{Broken, holds};
 use crate::base::time::Duration;
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
 use crate::storage::cache::{Cache, Place};
@@ -124,11 +125,14 @@ pub struct Engine {
     scrubbed: u64,
     /// Places (table, offset) that could not be read. Their tables are not compacted.
     damaged: BTreeSet<Place>,
+    /// Those of them that no edit in the manifest tells of yet.
+    unrecorded: Vec<Place>,
     /// Nothing is to be compacted, as long as neither the tables nor their damage changes.
     settled: bool,
     /// As of the last edit in the manifest.
     log_floor: u64,
     flushed: Position,
+    jobs_paused: bool,
     reserve: Reserve,
     next_file: u64,
     next_ticket: u64,
@@ -141,7 +145,7 @@ impl Engine {
     /// full disk it opens with the reserve's space, and takes no writes until there is more.
     pub fn open(config: Config, disk: &mut dyn Disk) -> Result<(Engine, Recovery), OpenError> {
         assert!(config.level0_tables > 0 && config.table_bytes > 0, "the configuration was checked");
-        let Opened { version, wal, manifest, next_file, recovery } = recovery::open(&config, disk)?;
+        let Opened { version, wal, manifest, next_file, damaged, recovery } = recovery::open(&config, disk)?;
         let reserve = Reserve::open(config.reserve_bytes, disk)?;
         let engine = Engine {
             status: Status::Open,
@@ -159,8 +163,10 @@ impl Engine {
             compaction: None,
             scrub: None,
             scrubbed: 0,
-            damaged: BTreeSet::new(),
+            damaged,
+            unrecorded: Vec::new(),
             settled: false,
+            jobs_paused: false,
             reserve,
             next_file,
             next_ticket: 0,
@@ -176,19 +182,48 @@ impl Engine {
         self.wal.appended()
     }
 
+    /// The last write that survives the end of the process, though not of the machine.
+    pub fn written(&self) -> Position {
+        self.wal.written()
+    }
+
     /// The last write that survives a crash, with all before it.
     pub fn durable(&self) -> Position {
         self.wal.durable()
     }
 
+    /// What holds between any two calls, as long as the engine is not poisoned.
+    pub fn invariants(&self) -> Result<(), Broken> {
+        self.wal.invariants()?;
+        self.cache.invariants()?;
+        let appended = self.appended();
+        holds(self.flushed <= appended, "what is in tables was written")?;
+        holds(self.log_floor <= self.wal.active().number, "the active log is needed")?;
+        let frozen = self.frozen.as_ref();
+        holds(frozen.is_none_or(|frozen| frozen.last <= appended), "what is frozen was written")?;
+        let reserved = frozen.map(|frozen| frozen.numbers.end);
+        let reserved = [reserved, self.compaction.as_ref().map(|compaction| compaction.numbers.end)];
+        let given = reserved.into_iter().flatten().all(|end| end <= self.next_file);
+        holds(given, "jobs write only files whose numbers were given to them")
+    }
+
+    /// Why the engine takes nothing any more, if so.
+    pub fn poisoned(&self) -> Option<Poisoned> {
+        match self.status {
+            Status::Poisoned(poisoned) => Some(poisoned),
+            Status::Open | Status::Closed => None,
+        }
+    }
+
     pub fn is_poisoned(&self) -> bool {
-        matches!(self.status, Status::Poisoned(_))
+        self.poisoned().is_some()
     }
 
     /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;
     /// the damage is then among the [`Engine::suspects`].
     pub fn get(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
-        self.lookup(key, disk).inspect_err(|error| self.note_damage([*error]))
+        let found = self.lookup(key, disk);
+        found.inspect_err(|error| self.note_damage([*error], disk))
     }
 
     fn lookup(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
@@ -214,7 +249,8 @@ impl Engine {
         limit: usize,
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
-        self.walk(from, to, limit, &[], disk).inspect_err(|error| self.note_damage([*error]))
+        let found = self.walk(from, to, limit, &[], disk);
+        found.inspect_err(|error| self.note_damage([*error], disk))
     }
 
     /// Like [`Engine::scan`], but passes over the keys that damage has made unknown. Fails only if the disk reads
@@ -236,7 +272,7 @@ impl Engine {
             if self.damaged.contains(&(error.file.number, error.offset)) {
                 return Err(error);
             }
-            self.note_damage([error]);
+            self.note_damage([error], disk);
         }
     }
 
@@ -265,10 +301,10 @@ impl Engine {
         let mut found = Vec::new();
         while found.len() < limit {
             match merge.next(&mut pages)? {
-                Some((key, _)) if *key >= *to => break,
+                Some((key, _)) if key >= to => break,
                 // What an older table has of a suspect key is no answer.
-                Some((key, _)) if around.iter().any(|suspect| suspect.contains(&key)) => {}
-                Some((key, Some(value))) => found.push((key, value)),
+                Some((key, _)) if around.iter().any(|suspect| suspect.contains(key)) => {}
+                Some((key, Some(value))) => found.push((Bytes::new(key), Bytes::new(value))),
                 Some((_, None)) => {}
                 None => break,
             }
@@ -277,7 +313,8 @@ impl Engine {
     }
 
     /// Sets `key` to a value, or deletes it (`None`). Visible at once; durable when [`Engine::durable`] has
-    /// reached the position in the answer. Never waits: it refuses when background work is too far behind.
+    /// reached the position in the answer. Never waits: it refuses when background work is too far behind. A write
+    /// that is taken just before the disk turns out to be full becomes durable when there is space again.
     pub fn put(
         &mut self,
         key: &[u8],
@@ -293,23 +330,36 @@ impl Engine {
         if !self.reserve.takes_writes() && (self.is_working() || !self.reserve.restore(disk)) {
             return Err(WriteError::Full);
         }
+        // What waits for space comes first.
+        if self.wal.is_group_stuck() && self.write_group(disk).is_err() {
+            return Err(WriteError::Poisoned);
+        }
+        if self.wal.is_group_stuck() {
+            return Err(WriteError::Full);
+        }
         self.make_room(disk)?;
-        let log = self.wal.active();
-        match self.wal.append(key, value, disk) {
-            Ok(position) => {
-                Arc::make_mut(&mut self.active).insert(Bytes::new(key), value.map(Bytes::new));
-                Ok(position)
-            }
-            Err(DiskError::Full) => {
-                self.reserve.ran_out(disk);
-                Err(WriteError::Full)
-            }
+        let position = self.wal.append((key, value));
+        Arc::make_mut(&mut self.active).insert(key, value);
+        // If there is no space for the group it waits in memory, as it would for a sync.
+        if self.wal.is_group_full() && self.write_group(disk).is_err() {
+            return Err(WriteError::Poisoned);
+        }
+        Ok(position)
+    }
+
+    /// Writes the group of the log, if need be into the space of the reserve. Without space the group waits, and the
+    /// next call tries again.
+    fn write_group(&mut self, disk: &mut dyn Disk) -> Result<(), Poisoned> {
+        let mut written = self.wal.write_group(disk);
+        if written == Err(DiskError::Full) && self.reserve.takes_writes() {
+            self.reserve.ran_out(disk);
+            written = self.wal.write_group(disk);
+        }
+        match written {
+            Ok(()) | Err(DiskError::Full) => Ok(()),
             // Half a frame may lie in the log. Whatever came behind it would be lost at the next open (fjall
             // issue 308), so nothing does.
-            Err(why) => {
-                self.poison(Operation::Append(log), why);
-                Err(WriteError::Poisoned)
-            }
+            Err(why) => Err(self.poison(Operation::Append(self.wal.active()), why)),
         }
     }
 

@@ -33,7 +33,9 @@ use crate::base::codec::{self, Encode};
 use crate::disk::{Disk, DiskError, FileName};
 
 /// 2: the manifest counts the deletes of a table, and tables lie in more than two levels.
-pub const FORMAT_VERSION: u16 = 2;
+/// 3: a frame of the commit log holds a group of writes, each in the form of `wal.rs`. The manifest knows what is
+///    damaged.
+pub const FORMAT_VERSION: u16 = 3;
 pub const HEADER_LEN: usize = 56;
 /// The longest payload, in bytes. Larger lengths are forged.
 pub const PAYLOAD_MAX: usize = codec::DECODE_LIMIT;
@@ -73,15 +75,22 @@ pub struct Head {
 
 /// The encoding of a frame that will lie at `offset` of `file`.
 pub fn encode<T: Encode>(file: FileName, offset: u64, head: Head, payload: &T) -> Vec<u8> {
-    assert!(offset.is_multiple_of(ALIGNMENT as u64), "frames lie on multiples of 8");
     let mut bytes = alloc::vec![0u8; HEADER_LEN];
     codec::encode_into(payload, &mut bytes);
+    seal(file, offset, head, &mut bytes);
+    bytes
+}
+
+/// Makes a frame of `bytes`: [`HEADER_LEN`] bytes for the header to come, and the payload.
+pub fn seal(file: FileName, offset: u64, head: Head, bytes: &mut Vec<u8>) {
+    assert!(offset.is_multiple_of(ALIGNMENT as u64), "frames lie on multiples of 8");
     let length = bytes.len() - HEADER_LEN;
     assert!(length <= PAYLOAD_MAX, "a payload is checked before it is framed");
     bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
     bytes[8..12].copy_from_slice(&MAGIC.to_le_bytes());
     bytes[12..14].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     bytes[14] = head.kind as u8;
+    bytes[15] = 0;
     bytes[16..24].copy_from_slice(&file.number.to_le_bytes());
     bytes[24..32].copy_from_slice(&offset.to_le_bytes());
     bytes[32..36].copy_from_slice(&(length as u32).to_le_bytes());
@@ -90,7 +99,6 @@ pub fn encode<T: Encode>(file: FileName, offset: u64, head: Head, payload: &T) -
     bytes[48..56].copy_from_slice(&head.synced.to_le_bytes());
     let sum = checksum(context(file, offset), &bytes[8..]);
     bytes[..8].copy_from_slice(&sum.to_le_bytes());
-    bytes
 }
 
 /// The writing end of a file of frames.
@@ -114,8 +122,25 @@ impl Appender {
         payload: &T,
         disk: &mut dyn Disk,
     ) -> Result<(), DiskError> {
-        let bytes = encode(self.file, self.len, head, payload);
-        let offset = match disk.append(self.file, &bytes) {
+        self.write(&encode(self.file, self.len, head, payload), disk)
+    }
+
+    /// Like [`Appender::append`] for a frame that was built in place: `bytes` are those that [`seal`] takes.
+    pub fn append_built(
+        &mut self,
+        head: Head,
+        bytes: &mut Vec<u8>,
+        disk: &mut dyn Disk,
+    ) -> Result<(), DiskError> {
+        let unpadded = bytes.len();
+        seal(self.file, self.len, head, bytes);
+        let result = self.write(bytes, disk);
+        bytes.truncate(unpadded);
+        result
+    }
+
+    fn write(&mut self, bytes: &[u8], disk: &mut dyn Disk) -> Result<(), DiskError> {
+        let offset = match disk.append(self.file, bytes) {
             Err(DiskError::Full) => return Err(self.undo(disk)),
             result => result?,
         };
@@ -270,8 +295,8 @@ mod tests {
     fn golden_frame() {
         let frame = encode(LOG, 64, HEAD, &Bytes::from("payload"));
         assert_eq!(frame.len(), 64);
-        assert_eq!(u64_at(&frame, 0), 0xfee5_d8f3_80ae_3d71, "checksum");
-        assert_eq!(frame[8..16], *b"KVFR\x02\0\x02\0");
+        assert_eq!(u64_at(&frame, 0), 0x14a5_61fd_8d7f_e0ce, "checksum");
+        assert_eq!(frame[8..16], *b"KVFR\x03\0\x02\0");
         let words: Vec<u64> = (16..56).step_by(8).map(|at| u64_at(&frame, at)).collect();
         assert_eq!(words, [7, 64, 8 | 1 << 32, 3, 2]);
         assert_eq!(frame[56..], *b"\x07payload");

@@ -120,7 +120,7 @@ fn check_tables(version: &Version, verify: bool, found: &mut Inspection, disk: &
         };
         let all = || Some(KeyRange { first: table.first.clone(), last: table.last.clone() });
         if disk.len(table.file()) != Ok(table.size()) {
-            // An open refuses such a store, and names the first of these tables.
+            // If the manifest has lost its end too, an open refuses the store, and names the first of these tables.
             found.findings.retain(|finding| finding.file != table.file());
             found.findings.push(report(0, "the file is missing or has another length", all()));
             continue;

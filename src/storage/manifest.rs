@@ -60,6 +60,7 @@ impl Manifest {
             .flat_map(|(level, tables)| tables.iter().map(move |table| (level, (**table).clone())))
             .collect();
         manifest.append(rest, disk)?;
+        let rest = Edit { damaged: Vec::new(), ..rest.clone() };
         for tables in tables.chunks(TABLES_PER_EDIT) {
             manifest.append(&Edit { added: tables.to_vec(), ..rest.clone() }, disk)?;
         }
@@ -127,8 +128,10 @@ pub fn read_current(disk: &mut dyn Disk) -> Result<Option<Current>, OpenError> {
 #[derive(Clone, Debug)]
 pub struct Contents {
     pub version: Version,
-    /// The last edit's fields; its tables are empty.
+    /// The last edit's fields; its tables are empty, and its damage is all that there is in tables of the version.
     pub rest: Edit,
+    /// Whether the last bytes are no edit.
+    pub is_torn: bool,
 }
 
 /// Reads the manifest that `current` names.
@@ -139,8 +142,8 @@ pub fn read(current: Current, disk: &mut dyn Disk) -> Result<Contents, OpenError
         Err(DiskError::NotFound) => return Err(corrupt(0, "the file is missing")),
         reader => reader?,
     };
-    let mut contents = Contents { version: Version::default(), rest: Edit::default() };
-    let (mut offset, mut edits) = (0, 0);
+    let mut contents = Contents { version: Version::default(), rest: Edit::default(), is_torn: false };
+    let (mut offset, mut edits, mut damaged) = (0, 0, Vec::new());
     loop {
         match reader.look(offset)? {
             Look::Frame(Frame { head, payload, end }) => {
@@ -157,6 +160,7 @@ pub fn read(current: Current, disk: &mut dyn Disk) -> Result<Contents, OpenError
                     return Err(corrupt(offset, "its numbers are impossible"));
                 }
                 contents.version = contents.version.apply(&edit).map_err(|what| corrupt(offset, what))?;
+                damaged.extend_from_slice(&edit.damaged);
                 contents.rest = Edit { added: Vec::new(), removed: Vec::new(), ..edit };
                 offset = end;
             }
@@ -167,6 +171,7 @@ pub fn read(current: Current, disk: &mut dyn Disk) -> Result<Contents, OpenError
                     return Err(corrupt(offset, "an edit that was synced is damaged"));
                 }
                 // Torn: its sync never succeeded, so nothing was built on it.
+                contents.is_torn = true;
                 break;
             }
         }
@@ -174,5 +179,7 @@ pub fn read(current: Current, disk: &mut dyn Disk) -> Result<Contents, OpenError
     if edits < current.edits {
         return Err(corrupt(offset, "an edit of the snapshot is damaged or missing"));
     }
+    damaged.retain(|(number, _)| contents.version.tables().any(|table| table.number == *number));
+    contents.rest.damaged = damaged;
     Ok(contents)
 }

@@ -3,7 +3,7 @@
 //!
 //! How a write travels:
 //!
-//! 1. [`Engine::put`] appends a checksummed frame to the commit log (`wal`) and enters it into the
+//! 1. [`Engine::put`] enters it into the group of the commit log that will be its next frame (`wal`), and into the
 //!    memtable. It is visible at once and durable later: [`Engine::durable`] is a number that follows
 //!    [`Engine::appended`].
 //! 2. A full memtable is frozen and its log is closed; a flush job writes it as a sorted table of level 0.
@@ -34,6 +34,7 @@ pub mod inspect;
 mod job;
 mod manifest;
 mod memtable;
+mod record;
 mod recovery;
 mod reserve;
 mod table;

@@ -20,16 +20,17 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::base::bytes::Bytes;
 use crate::base::codec;
 use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget};
 use crate::storage::NUMBER_MAX;
+use crate::storage::cache::Place;
 use crate::storage::config::Config;
 use crate::storage::error::OpenError;
 use crate::storage::frame::{Frame, HEADER_LEN, Kind, Look, Reader};
 use crate::storage::job::{Job, JobError, Progress};
 use crate::storage::manifest::{self, CURRENT, Contents, Manifest};
 use crate::storage::memtable::Memtable;
+use crate::storage::record;
 use crate::storage::reserve;
 use crate::storage::table::TableMeta;
 use crate::storage::version::{Edit, Version};
@@ -41,13 +42,20 @@ pub struct Recovery {
     /// Writes that were replayed from the log.
     pub replayed: u64,
     /// Bytes at the end of the log that were cut off. None of them was provably synced, but when this is not
-    /// zero, damage to the very last synced write cannot be told from a torn one: a careful node repairs from
-    /// its replicas before it votes in quorums.
+    /// zero, damage to the very last synced writes cannot be told from torn ones: a careful node compares itself
+    /// with its replicas soon.
     pub torn_bytes: u64,
     /// The store was closed in good order, so nothing can be missing.
     pub clean: bool,
     /// Files that nothing referred to, removed.
     pub removed_orphans: u64,
+}
+
+impl Recovery {
+    /// Whether the end of the log was cut. See [`Recovery::torn_bytes`].
+    pub fn is_tail_uncertain(&self) -> bool {
+        self.torn_bytes > 0
+    }
 }
 
 /// An opened store, as the engine needs it.
@@ -56,6 +64,8 @@ pub struct Opened {
     pub wal: Wal,
     pub manifest: Manifest,
     pub next_file: u64,
+    /// Places in tables of the version that are known to be damaged.
+    pub damaged: BTreeSet<Place>,
     pub recovery: Recovery,
 }
 
@@ -78,7 +88,7 @@ pub fn open(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
 fn attempt(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
     let files = disk.list()?;
     let mut numbers = Numbers::above(&files)?;
-    let Found { contents, replay, live } = read(&files, disk)?;
+    let Found { contents, replay, live, has_all_tables } = read(&files, disk)?;
     let mut version = contents.version;
     numbers.next = numbers.next.max(contents.rest.next_file);
     let recovered = replay.position;
@@ -90,16 +100,22 @@ fn attempt(config: &Config, disk: &mut dyn Disk) -> Result<Opened, OpenError> {
     }
     let (log, manifest, temp) = (numbers.take(), numbers.take(), numbers.take());
     let wal = Wal::create(log, manifest, recovered, disk)?;
-    let rest = Edit { log_floor: log, flushed: recovered.0, next_file: numbers.next, ..Edit::default() };
+    let damaged = contents.rest.damaged;
+    let rest =
+        Edit { log_floor: log, flushed: recovered.0, next_file: numbers.next, damaged, ..Edit::default() };
     let manifest = Manifest::create(manifest, &version, &rest, disk)?;
     disk.sync(SyncTarget::Directory)?;
     manifest.publish(FileName::new(FileKind::Temp, temp), disk)?;
 
     let orphan = |file: &&FileName| !live.contains(file) && !is_kept(**file);
+    // Where tables are missing, somebody may still want to look at what else lies about.
+    let is_useless = |file: &FileName| has_all_tables || file.kind != FileKind::Table;
+    let files: Vec<FileName> = files.into_iter().filter(is_useless).collect();
     let removed_orphans = files.iter().filter(orphan).count() as u64;
     remove_unused(&files, &version, disk)?;
     let recovery = Recovery { removed_orphans, ..replay.found };
-    Ok(Opened { version, wal, manifest, next_file: numbers.next, recovery })
+    let damaged = rest.damaged.into_iter().collect();
+    Ok(Opened { version, wal, manifest, next_file: numbers.next, damaged, recovery })
 }
 
 /// What a folder says, before anything is changed.
@@ -108,21 +124,23 @@ struct Found {
     replay: Replay,
     /// The files that make up the store.
     live: BTreeSet<FileName>,
+    has_all_tables: bool,
 }
 
 fn read(files: &[FileName], disk: &mut dyn Disk) -> Result<Found, OpenError> {
     let Some(current) = manifest::read_current(disk)? else {
         check_is_new(files, disk)?;
-        let contents = Contents { version: Version::default(), rest: Edit::default() };
-        return Ok(Found { contents, replay: Replay::default(), live: BTreeSet::new() });
+        let contents = Contents { version: Version::default(), rest: Edit::default(), is_torn: false };
+        let (replay, live) = (Replay::default(), BTreeSet::new());
+        return Ok(Found { contents, replay, live, has_all_tables: true });
     };
-    let contents = manifest::read(current, disk)?;
-    check_tables(&contents.version, disk)?;
+    let mut contents = manifest::read(current, disk)?;
+    let has_all_tables = check_tables(&mut contents, disk)?;
     let mut replay = Replay { position: Position(contents.rest.flushed), ..Replay::default() };
     let mut live = replay.run(current.manifest, contents.rest.log_floor, files, disk)?;
     live.insert(FileName::new(FileKind::Manifest, current.manifest));
     live.extend(contents.version.tables().map(|table| table.file()));
-    Ok(Found { contents, replay, live })
+    Ok(Found { contents, replay, live, has_all_tables })
 }
 
 /// What an open would find.
@@ -135,7 +153,7 @@ pub struct Examined {
 pub fn examine(disk: &mut dyn Disk) -> Result<Option<Examined>, OpenError> {
     let files = disk.list()?;
     Numbers::above(&files)?;
-    let Found { contents, replay, live } = read(&files, disk)?;
+    let Found { contents, replay, live, .. } = read(&files, disk)?;
     let recovery = replay.found;
     Ok((!live.is_empty()).then_some(Examined { version: contents.version, recovery }))
 }
@@ -183,19 +201,31 @@ fn check_is_new(files: &[FileName], disk: &mut dyn Disk) -> Result<(), OpenError
     Ok(())
 }
 
-/// All tables must be there, in full length. Their contents are verified when they are read: one bad block
-/// should cost its keys, not the store.
-fn check_tables(version: &Version, disk: &mut dyn Disk) -> Result<(), OpenError> {
-    for table in version.tables() {
-        let corrupt = |what| OpenError::Corrupt { file: table.file(), offset: 0, what };
-        match disk.len(table.file()) {
-            Ok(len) if len == table.size() => {}
-            Ok(_) => return Err(corrupt("its length is not what the manifest says")),
-            Err(DiskError::NotFound) => return Err(corrupt("the file is missing")),
-            Err(error) => return Err(error.into()),
+/// Whether all tables are there, in full length. Of one that is not, all keys are unknown: that should cost its keys,
+/// not the store, as one bad block does (blocks are verified when they are read).
+///
+/// If the manifest has lost its end too, it may have been that end which made the table obsolete, as part of an edit
+/// that was synced. Then other tables may be obsolete as well, and others missing from the version: nothing may be
+/// served.
+fn check_tables(contents: &mut Contents, disk: &mut dyn Disk) -> Result<bool, OpenError> {
+    let mut has_all = true;
+    for table in contents.version.tables() {
+        // What fails is tried once more, as reads are.
+        let len = disk.len(table.file()).or_else(|_first| disk.len(table.file()));
+        if len == Ok(table.size()) {
+            continue;
+        }
+        if contents.is_torn {
+            let what = "the file is missing or has another length, and the end of the manifest is damaged";
+            return Err(OpenError::Corrupt { file: table.file(), offset: 0, what });
+        }
+        has_all = false;
+        let place = (table.number, table.footer.offset);
+        if !contents.rest.damaged.contains(&place) {
+            contents.rest.damaged.push(place);
         }
     }
-    Ok(())
+    Ok(has_all)
 }
 
 /// The replay of the logs.
@@ -265,17 +295,20 @@ impl Replay {
             }
             self.found.clean = head.kind == Kind::End;
             if head.kind == Kind::Data {
-                let Ok(writes) = codec::decode::<Vec<(Bytes, Option<Bytes>)>>(&payload) else {
-                    return corrupt(offset, "a write does not decode");
-                };
-                if writes.len() as u64 != u64::from(head.count) {
-                    return corrupt(offset, "a frame has another number of writes than it says");
-                }
-                for (key, value) in writes {
+                let mut count = 0;
+                let mut payload = &payload[..];
+                while !payload.is_empty() {
+                    let Ok((key, value)) = record::take(&mut payload) else {
+                        return corrupt(offset, "a write does not decode");
+                    };
                     self.memtable.insert(key, value);
                     self.position = self.position.next();
-                    self.found.replayed += 1;
+                    count += 1;
                 }
+                if count != head.count {
+                    return corrupt(offset, "a frame has another number of writes than it says");
+                }
+                self.found.replayed += u64::from(count);
             }
             offset = end;
         }

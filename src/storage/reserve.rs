@@ -8,7 +8,8 @@
 //! again: space is proved to be back by taking it, and nobody has to restart anything (RocksDB issues 919,
 //! 8217, 9762, 11643 are people whose store stayed stuck).
 //!
-//! A weakness: as long as a compaction needs more than there is, it is tried anew whenever the reserve is whole.
+//! A compaction that needs more than there is would be tried anew whenever the reserve is whole; the node lets it wait,
+//! twice as long each time ([`super::Engine::pause_jobs`]).
 
 use alloc::vec::Vec;
 

@@ -25,6 +25,8 @@ pub struct Edit {
     pub flushed: u64,
     /// No file has this number or a higher one.
     pub next_file: u64,
+    /// Where damage was found: table and offset.
+    pub damaged: Vec<(u64, u64)>,
 }
 
 /// The tables of each level. Level 0: newest first, ranges may overlap. Others: by key, ranges do not overlap.

@@ -10,13 +10,13 @@ use crate::history::History;
 
 /// Runs the workload until the disk fails; false if it did not.
 fn run(store: &mut Store<SimDisk>, history: &mut History) -> bool {
-    for n in 0..90u32 {
+    for n in 0..190u32 {
         let key = format!("key-{:02}", n.wrapping_mul(7919) % 30);
         let value = (n % 5 != 4).then(|| format!("value-{n}"));
         if !history.put(store, &key, value) {
             return true;
         }
-        // Not after every write, so that some gather unsynced and a flush falls in between.
+        // Not after every write, so that some gather in a group and a flush falls in between.
         if n % 3 == 0 {
             let pumped = store.pump();
             history.observe(store);

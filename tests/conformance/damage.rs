@@ -207,6 +207,100 @@ fn a_crash_at_any_operation_of_a_repair_leaves_the_damage_or_the_repair() {
     assert!(still > 3 && healed > 0, "{still} {healed}");
 }
 
+/// A repair of a table of level 0 ends while a memtable waits for its flush. Both end with an edit for level 0; were
+/// one taken for the other, the frozen memtable would be forgotten, and no compaction would ever run again.
+#[test]
+fn a_repair_in_level_0_is_not_taken_for_a_flush() {
+    let config = kvsim::storage::Config { level0_tables: 50, ..small() };
+    let mut store = Store::must_open(config.clone(), SimDisk::new());
+    let mut history = History::default();
+    for n in 0..20 {
+        assert!(history.put(&mut store, &format!("key-{n:02}"), Some("old".to_string())));
+    }
+    store.pump().expect("works");
+    // Every open writes a table of what it finds in the log.
+    let mut store = Store::must_open(config, store.disk);
+    let table = tables(&mut store)[0];
+    assert!(store.disk.flip_bit(table, 100));
+    assert!(history.check_damaged(&mut store) > 0);
+    let (flush, job) = (0..)
+        .find_map(|n| {
+            assert!(history.put(&mut store, &format!("new-{n}"), Some("new".to_string())));
+            store.sync().expect("works");
+            store.engine.poll_job()
+        })
+        .expect("a full memtable is flushed");
+    let suspect = store.engine.suspects(&mut store.disk).remove(0);
+    let replicas = entries(&history.after(history.writes.len()), &suspect);
+    store.engine.repair(&suspect, &replicas, &mut store.disk).expect("it begins");
+    let (repair, work) = store.engine.poll_job().expect("the repair");
+    store.run(repair, work).expect("works");
+    store.sync().expect("works");
+    assert!(!store.engine.is_damaged() && !store.engine.is_rewriting());
+    history.check(&mut store);
+    store.run(flush, job).expect("works");
+    store.pump().expect("works");
+    history.check(&mut store);
+    history.recovered(&mut Store::must_open(small(), store.disk));
+}
+
+/// A read finds damage, and the node restarts before anything was repaired. Were it forgotten, compactions would go on
+/// until they meet it, and the replicas would be asked for it only when a client stumbles over it again.
+#[test]
+fn a_restart_does_not_forget_what_is_damaged() {
+    let (store, history) = filled();
+    for table in tables(&mut Store::must_open(small(), store.disk.clone())) {
+        let mut store = Store::must_open(small(), store.disk.clone());
+        assert!(store.disk.flip_bit(table, 400));
+        assert!(history.check_damaged(&mut store) > 0);
+        let suspects = store.engine.suspects(&mut store.disk);
+        assert!(!suspects.is_empty());
+        store.sync().expect("works");
+        // Twice: from the edit that noted it, and from the snapshot that the first open made of it.
+        for seed in 0..2 {
+            store.disk.crash(Unsynced::Torn, &mut Stream::new(seed, "test.crash", 0));
+            store = Store::must_open(small(), store.disk);
+            assert_eq!(store.engine.suspects(&mut store.disk), suspects);
+        }
+        repair_all(&mut store, &history);
+        let mut store = Store::must_open(small(), store.disk);
+        assert!(!store.engine.is_damaged());
+        history.check(&mut store);
+    }
+}
+
+/// Somebody, or fsck, has removed a table, or cut it. That costs its keys: the rest of the store is served, and the
+/// replicas have the lost ones.
+#[test]
+fn a_table_that_is_gone_or_cut_costs_its_keys_and_not_the_store() {
+    let (store, history) = filled();
+    let mut store = Store::must_open(small(), store.disk);
+    let all = tables(&mut store);
+    for (round, table) in all.iter().enumerate() {
+        let mut disk = store.disk.clone();
+        if round % 2 == 0 {
+            disk.remove(*table).expect("it is there");
+        } else {
+            disk.truncate(*table, 200).expect("it is there");
+        }
+        let mut store = Store::must_open(small(), disk);
+        let suspects = store.engine.suspects(&mut store.disk);
+        assert_eq!(suspects.iter().map(|suspect| suspect.table).collect::<Vec<_>>(), [table.number]);
+        let known = history.writes.iter().filter(|(key, _)| !suspects[0].contains(key.as_bytes()));
+        let known: Vec<_> = known.map(|(key, _)| key.clone()).collect();
+        assert!(history.check_damaged(&mut store) > 0);
+        let model = history.after(history.writes.len());
+        for key in &known {
+            assert_eq!(store.get(key).as_ref(), model.get(key), "{key} is not of the lost table");
+        }
+        repair_all(&mut store, &history);
+        history.check(&mut store);
+        let mut store = Store::must_open(small(), store.disk);
+        assert!(!store.engine.is_damaged());
+        history.check(&mut store);
+    }
+}
+
 #[test]
 fn repairs_that_do_not_fit_are_refused() {
     let (mut store, history) = filled();

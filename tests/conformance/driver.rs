@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use kvsim::disk::{Disk, FileKind};
 use kvsim::real::disk::RealDisk;
 use kvsim::sim::disk::SimDisk;
-use kvsim::storage::{Config, Engine, OpenError, Poisoned, Progress, Recovery};
+use kvsim::storage::{Config, Engine, Job, JobId, OpenError, Poisoned, Progress, Recovery};
 
 /// Sizes at which a few dozen writes flush and compact.
 pub fn small() -> Config {
@@ -113,22 +113,36 @@ impl<D: Disk> Store<D> {
     /// Runs syncs and jobs until there are none.
     pub fn pump(&mut self) -> Result<(), Poisoned> {
         loop {
-            if let Some(request) = self.engine.poll_sync() {
+            if let Some(request) = self.engine.poll_sync(&mut self.disk)? {
                 let result = self.disk.sync(request.target);
                 self.engine.synced(request.ticket, result, &mut self.disk)?;
-            } else if let Some((id, mut job)) = self.engine.poll_job() {
-                let result = loop {
-                    match job.step(&mut self.disk, 200) {
-                        Progress::More => {}
-                        Progress::Sync(target) => job.synced(self.disk.sync(target)),
-                        Progress::Done(result) => break result,
-                    }
-                };
-                self.engine.job_done(id, result, &mut self.disk)?;
+            } else if let Some((id, job)) = self.engine.poll_job() {
+                self.run(id, job)?;
             } else {
                 return Ok(());
             }
         }
+    }
+
+    /// Runs one job to its end.
+    pub fn run(&mut self, id: JobId, mut job: Job) -> Result<(), Poisoned> {
+        let result = loop {
+            match job.step(&mut self.disk, 200) {
+                Progress::More => {}
+                Progress::Sync(target) => job.synced(self.disk.sync(target)),
+                Progress::Done(result) => break result,
+            }
+        };
+        self.engine.job_done(id, result, &mut self.disk)
+    }
+
+    /// Runs syncs, and no jobs, until there are none.
+    pub fn sync(&mut self) -> Result<(), Poisoned> {
+        while let Some(request) = self.engine.poll_sync(&mut self.disk)? {
+            let result = self.disk.sync(request.target);
+            self.engine.synced(request.ticket, result, &mut self.disk)?;
+        }
+        Ok(())
     }
 
     pub fn files(&mut self, kind: FileKind) -> usize {

@@ -10,6 +10,11 @@ use crate::driver::{Store, small};
 use crate::history::History;
 
 fn write(store: &mut Store<SimDisk>, history: &mut History, range: std::ops::Range<u32>) {
+    try_write(store, history, range);
+    assert_eq!(history.durable, history.writes.len(), "what was taken before can still be synced");
+}
+
+fn try_write(store: &mut Store<SimDisk>, history: &mut History, range: std::ops::Range<u32>) {
     for n in range {
         let key = format!("key-{:02}", n.wrapping_mul(7919) % 30);
         let value = (n % 5 != 4).then(|| format!("value-{n}"));
@@ -17,7 +22,6 @@ fn write(store: &mut Store<SimDisk>, history: &mut History, range: std::ops::Ran
         store.pump().expect("nor does it in the background");
     }
     history.observe(store);
-    assert_eq!(history.durable, history.writes.len(), "what was taken before can still be synced");
 }
 
 /// Puts until one is taken: refused writes lay the reserve by.
@@ -81,7 +85,7 @@ fn recovery_on_a_full_disk_uses_the_reserve() {
     for n in 0..12u32 {
         assert!(history.put(&mut store, &format!("key-{n}"), Some(format!("value-{n}"))));
     }
-    while let Some(request) = store.engine.poll_sync() {
+    while let Some(request) = store.engine.poll_sync(&mut store.disk).expect("works") {
         let result = store.disk.sync(request.target);
         store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
     }
@@ -97,7 +101,66 @@ fn recovery_on_a_full_disk_uses_the_reserve() {
     assert_eq!(store.disk.len(FileName::new(FileKind::Reserve, 0)), Ok(small().reserve_bytes));
 }
 
-/// Without a reserve the store is as consistent; only what needs space has to wait.
+/// The disk fills up while a sync is in flight, so the writes that gather meanwhile are taken before anybody knows. They
+/// go into the space of the reserve, and become durable; later ones are refused.
+#[test]
+fn a_group_that_finds_the_disk_full_takes_the_space_of_the_reserve() {
+    let mut store = Store::must_open(small(), SimDisk::new());
+    let mut history = History::default();
+    assert!(history.put(&mut store, "first", Some("1".to_string())));
+    let sync = store.engine.poll_sync(&mut store.disk).expect("works").expect("a write waits");
+    store.disk.set_capacity(Some(store.disk.used()));
+    for n in 0..8 {
+        assert!(history.put(&mut store, &format!("key-{n}"), Some(format!("value-{n}"))));
+    }
+    assert_eq!(history.writes.len(), 9, "all are taken");
+    assert_eq!(store.engine.written().0, 1);
+    let result = store.disk.sync(sync.target);
+    store.engine.synced(sync.ticket, result, &mut store.disk).expect("works");
+    store.pump().expect("works");
+    history.observe(&store);
+    assert_eq!(history.durable, 9);
+    assert!(is_full(&mut store));
+    let mut disk = store.disk.clone();
+    disk.crash(Unsynced::Lost, &mut Stream::new(0, "test.crash", 0));
+    history.recovered(&mut Store::must_open(small(), disk));
+}
+
+/// A group that found no space is in no file, so no sync of the log covers it: it would be acknowledged and lost.
+#[test]
+fn a_sync_covers_no_group_that_waits_for_space() {
+    let config = kvsim::storage::Config { reserve_bytes: 0, ..small() };
+    let mut store = Store::must_open(config, SimDisk::new());
+    while store.files(FileKind::Wal) == 1 {
+        store.put("key", Some("value"));
+    }
+    let begin = |store: &mut Store<SimDisk>| {
+        let request = store.engine.poll_sync(&mut store.disk).expect("works").expect("there is one");
+        let result = store.disk.sync(request.target);
+        (request, result)
+    };
+    let end = |store: &mut Store<SimDisk>, (request, result): (kvsim::storage::SyncRequest, _)| {
+        store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
+    };
+    // First the closed log, then the folder; while that sync is in flight another write comes, and the disk is full.
+    let closed = begin(&mut store);
+    end(&mut store, closed);
+    let folder = begin(&mut store);
+    assert_eq!(folder.0.target, kvsim::disk::SyncTarget::Directory);
+    store.put("late", Some("value"));
+    store.disk.set_capacity(Some(store.disk.used()));
+    end(&mut store, folder);
+    let active = begin(&mut store);
+    end(&mut store, active);
+    let late = store.engine.appended();
+    assert_eq!((store.engine.written().next(), store.engine.durable().next()), (late, late));
+    store.disk.set_capacity(None);
+    store.pump().expect("works");
+    assert_eq!(store.engine.durable(), late);
+}
+
+/// Without a reserve the store is as consistent; only what needs space has to wait: the group in which the end of the
+/// disk was found too, which was taken and is not durable. Nothing is taken behind it.
 #[test]
 fn a_store_without_a_reserve_refuses_and_resumes_too() {
     let config = kvsim::storage::Config { reserve_bytes: 0, ..small() };
@@ -105,11 +168,20 @@ fn a_store_without_a_reserve_refuses_and_resumes_too() {
     let mut history = History::default();
     let capacity = store.disk.used() + 2500;
     store.disk.set_capacity(Some(capacity));
-    write(&mut store, &mut history, 0..60);
+    try_write(&mut store, &mut history, 0..60);
     assert!(history.writes.len() < 60, "it was not full");
+    assert_eq!(history.durable, history.writes.len() - 1, "one write waits for space");
     assert_eq!(store.files(FileKind::Reserve), 0);
     history.check(&mut store);
+    let mut crashed = store.disk.clone();
+    crashed.crash(Unsynced::Torn, &mut Stream::new(0, "test.crash", 0));
+    crashed.set_capacity(None);
+    history.clone().recovered(&mut Store::must_open(small(), crashed));
+
     store.disk.set_capacity(None);
+    store.pump().expect("works");
+    history.observe(&store);
+    assert_eq!(history.durable, history.writes.len(), "it became durable by itself");
     resume(&mut store, &mut history);
     write(&mut store, &mut history, 60..120);
     history.check(&mut store);

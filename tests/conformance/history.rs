@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kvsim::sim::disk::SimDisk;
+use kvsim::disk::Disk;
 use kvsim::storage::ReadError;
 
 use crate::driver::Store;
@@ -20,7 +20,7 @@ pub struct History {
 
 impl History {
     /// Tries a write; false if it poisoned the engine. Refused writes change nothing and are not remembered.
-    pub fn put(&mut self, store: &mut Store<SimDisk>, key: &str, value: Option<String>) -> bool {
+    pub fn put<D: Disk>(&mut self, store: &mut Store<D>, key: &str, value: Option<String>) -> bool {
         use kvsim::storage::WriteError::{Full, Overloaded, Poisoned, TooLarge};
         let put = store.engine.put(key.as_bytes(), value.as_deref().map(str::as_bytes), &mut store.disk);
         match put {
@@ -33,7 +33,7 @@ impl History {
     }
 
     /// Takes note of what the engine reports durable.
-    pub fn observe(&mut self, store: &Store<SimDisk>) {
+    pub fn observe<D: Disk>(&mut self, store: &Store<D>) {
         let durable = store.engine.durable().0 as usize;
         assert!(self.durable <= durable && durable <= self.writes.len(), "durability went back or ahead");
         self.durable = durable;
@@ -51,7 +51,7 @@ impl History {
     }
 
     /// Checks a store that was just opened, and forgets the writes that it did not recover.
-    pub fn recovered(&mut self, store: &mut Store<SimDisk>) {
+    pub fn recovered<D: Disk>(&mut self, store: &mut Store<D>) {
         let recovered = store.engine.appended().0 as usize;
         assert!(self.durable <= recovered, "{} writes were synced, {recovered} came back", self.durable);
         assert!(recovered <= self.writes.len(), "{recovered} came back of {}", self.writes.len());
@@ -61,7 +61,7 @@ impl History {
     }
 
     /// Every key reads as it should.
-    pub fn check(&self, store: &mut Store<SimDisk>) {
+    pub fn check<D: Disk>(&self, store: &mut Store<D>) {
         let model = self.after(self.writes.len());
         for (key, _) in &self.writes {
             assert_eq!(store.get(key).as_ref(), model.get(key), "{key}");
@@ -70,7 +70,7 @@ impl History {
     }
 
     /// Every key reads as it should, or not at all. The answer is how many reads failed.
-    pub fn check_damaged(&self, store: &mut Store<SimDisk>) -> usize {
+    pub fn check_damaged<D: Disk>(&self, store: &mut Store<D>) -> usize {
         let model = self.after(self.writes.len());
         let mut failed = 0;
         for (key, _) in &self.writes {

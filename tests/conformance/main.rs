@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod damage;
 mod driver;
+mod failing;
 mod flips;
 mod full;
 mod history;

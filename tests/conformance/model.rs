@@ -26,7 +26,7 @@ enum Op {
     /// Run one slice of each, of so many bytes.
     StepJobs(u16),
     Crash(bool, u64),
-    /// The process ends and starts again; the page cache stays.
+    /// The process ends and starts again; the page cache stays, what gathered in memory is gone.
     Restart,
     Close,
 }
@@ -110,7 +110,7 @@ impl World {
                 }
             }
             Op::BeginSyncs => {
-                while let Some(request) = engine.poll_sync() {
+                while let Some(request) = engine.poll_sync(disk).expect("works") {
                     let mark = disk.begin_sync(request.target).expect("the disk works");
                     self.syncs.push_back((request.ticket, mark));
                 }
@@ -130,9 +130,11 @@ impl World {
                 return self.reopen(disk);
             }
             Op::Restart => {
+                self.history.durable = engine.written().0 as usize;
                 let disk = disk.clone();
-                self.history.durable = self.history.writes.len();
-                return self.reopen(disk);
+                let world = self.reopen(disk);
+                assert_eq!(world.history.writes.len(), world.history.durable);
+                return world;
             }
             Op::Close => {
                 engine.close(disk).expect("the disk works");

@@ -4,11 +4,11 @@
 //! 1 torn tail, 7 names not synced, 15 crash in recovery (`crash`) · 2 damage before a promise, 3 flips in the log,
 //! 10 manifest and `current` (`flips`) · 4 failed sync, 9 old log after new (`scenario`) · 5 failed append, 8 early
 //! removal, 11 misdirected and lost writes, 12 stale bytes (here) · 6 full disk (`full`) · 13 damage in a table,
-//! 14 repair (`damage`).
+//! 14 repair (`damage`; by the node: `tests/node/damage.rs`) · 4, 6 and 13 on real files (`failing`).
 
 use kvsim::disk::{Disk, DiskError, FileKind, FileName, SyncTarget, read_all};
 use kvsim::sim::disk::SimDisk;
-use kvsim::storage::{OpenError, Progress, WriteError};
+use kvsim::storage::{OpenError, Operation, Progress, WriteError};
 
 use crate::driver::{Store, small};
 use crate::history::History;
@@ -27,13 +27,16 @@ fn pitfall_5_after_a_failed_append_nothing_is_taken() {
     store.pump().expect("works");
     history.observe(&store);
     store.disk.fail_after(Some(0));
-    assert!(!history.put(&mut store, "failed", Some("2".to_string())));
+    assert!(history.put(&mut store, "failed", Some("2".to_string())), "it gathers in memory");
+    let engine = &mut store.engine;
+    let poisoned = engine.poll_sync(&mut store.disk).expect_err("it is written before it is synced");
+    assert!(matches!(poisoned.operation, Operation::Append(file) if file.kind == FileKind::Wal));
     // The device is fine again. The engine is not.
     let mut disk = store.disk;
     disk.fail_after(None);
-    let engine = &mut store.engine;
     assert_eq!(engine.put(b"after", Some(b"3"), &mut disk), Err(WriteError::Poisoned));
-    assert!(engine.is_poisoned() && engine.poll_sync().is_none() && engine.poll_job().is_none());
+    assert!(engine.is_poisoned() && engine.poll_job().is_none());
+    assert_eq!(engine.poll_sync(&mut disk), Err(poisoned));
     disk.crash(kvsim::sim::disk::Unsynced::Torn, &mut kvsim::base::rng::Stream::new(0, "test.crash", 0));
     history.recovered(&mut Store::must_open(small(), disk));
 }
@@ -47,7 +50,7 @@ fn pitfall_8_nothing_is_removed_before_the_edit_that_replaces_it_is_durable() {
     for n in 0..300 {
         store.put(&format!("key-{:02}", n % 40), Some(&format!("value-{n}")));
         loop {
-            if let Some(request) = store.engine.poll_sync() {
+            if let Some(request) = store.engine.poll_sync(&mut store.disk).expect("works") {
                 let before = store.disk.list().expect("works");
                 store.disk.sync(request.target).expect("works");
                 store.engine.synced(request.ticket, Ok(()), &mut store.disk).expect("works");

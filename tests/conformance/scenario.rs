@@ -161,13 +161,13 @@ fn deleted_keys_leave_nothing_behind() {
 #[test]
 fn one_sync_is_in_flight_and_the_next_covers_all_that_gathered() {
     let mut store = new_store();
-    assert_eq!(store.engine.poll_sync(), None, "nothing to sync");
+    assert_eq!(store.engine.poll_sync(&mut store.disk).expect("works"), None, "nothing to sync");
     store.put("a", Some("1"));
-    let first = store.engine.poll_sync().expect("a write waits");
+    let first = store.engine.poll_sync(&mut store.disk).expect("works").expect("a write waits");
     assert!(matches!(first.target, SyncTarget::File(file) if file.kind == FileKind::Wal));
     store.put("b", Some("2"));
     store.put("c", Some("3"));
-    assert_eq!(store.engine.poll_sync(), None, "one is in flight");
+    assert_eq!(store.engine.poll_sync(&mut store.disk).expect("works"), None, "one is in flight");
     assert_eq!(store.engine.durable(), Position(0));
     store.engine.synced(first.ticket, Ok(()), &mut store.disk).expect("works");
     assert_eq!(store.engine.durable(), Position(1), "a sync covers what was there when it began");
@@ -175,10 +175,55 @@ fn one_sync_is_in_flight_and_the_next_covers_all_that_gathered() {
         .engine
         .synced(first.ticket, Err(DiskError::Io), &mut store.disk)
         .expect("a stale ticket is ignored");
-    let second = store.engine.poll_sync().expect("two writes wait");
+    let second = store.engine.poll_sync(&mut store.disk).expect("works").expect("two writes wait");
     store.engine.synced(second.ticket, Ok(()), &mut store.disk).expect("works");
     assert_eq!(store.engine.durable(), Position(3));
-    assert_eq!(store.engine.poll_sync(), None);
+    assert_eq!(store.engine.poll_sync(&mut store.disk).expect("works"), None);
+}
+
+/// What gathers becomes one frame: one header, one checksum, one append. While a sync is in flight the log is left alone.
+#[test]
+fn writes_gather_in_a_group_until_a_sync_can_begin() {
+    let mut store = new_store();
+    let log = store.disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Wal);
+    let log = log.expect("there");
+    let before = store.disk.len(log).expect("there");
+    store.disk.take_cost();
+    for n in 0..10 {
+        store.put(&format!("{n}"), Some("value"));
+    }
+    assert_eq!((store.engine.appended(), store.engine.written()), (Position(10), Position(0)));
+    let sync = store.engine.poll_sync(&mut store.disk).expect("works").expect("writes wait");
+    assert_eq!(store.engine.written(), Position(10));
+    assert_eq!(store.disk.take_cost().appends, 1);
+    let bytes = 56 + 10 * ("n".len() + "value".len() + 6) as u64;
+    assert_eq!(store.disk.len(log), Ok(before + bytes.next_multiple_of(8)), "one header for all");
+
+    store.put("meanwhile", Some("value"));
+    assert_eq!(store.engine.poll_sync(&mut store.disk), Ok(None));
+    assert_eq!(store.engine.written(), Position(10), "a sync is in flight");
+    store.engine.synced(sync.ticket, Ok(()), &mut store.disk).expect("works");
+    store.put("and then", Some("value"));
+    assert!(store.engine.poll_sync(&mut store.disk).expect("works").is_some());
+    assert_eq!(store.engine.written(), Position(12));
+}
+
+/// The group is bounded, whatever the syncs do.
+#[test]
+fn a_long_group_is_written_without_a_sync() {
+    let mut store = Store::must_open(Config::default(), SimDisk::new());
+    let mut most = 0;
+    for n in 0..3000u64 {
+        store.put(&format!("{n:04}"), Some(&"v".repeat(90)));
+        most = most.max(n + 1 - store.engine.written().0);
+    }
+    assert_eq!(most, ((64 << 10) - 56) / 100, "writes of 100 bytes in a group of 64 KiB with its header");
+    let (size, before) = (3 << 20, store.engine.written());
+    store.put("large", Some(&"v".repeat(size)));
+    assert_eq!(store.engine.written(), store.engine.appended(), "a group of one");
+    assert!(before < store.engine.written());
+    let mut store = Store::must_open(Config::default(), store.disk);
+    assert_eq!((store.all().len(), store.recovery.replayed), (3001, 3001));
 }
 
 /// The new log becomes durable before the old one, and the power fails: a hole in the middle of the writes (LevelDB
@@ -195,7 +240,7 @@ fn pitfall_9_the_old_log_is_durable_before_anything_in_the_new_one() {
     assert!(store.engine.poll_job().is_none(), "a flush waits for its log");
     let mut targets = Vec::new();
     let mut durable = vec![store.engine.durable()];
-    while let Some(request) = store.engine.poll_sync() {
+    while let Some(request) = store.engine.poll_sync(&mut store.disk).expect("works") {
         targets.push(request.target);
         let result = store.disk.sync(request.target);
         store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
@@ -274,14 +319,14 @@ fn pitfall_4_after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served
     store.put("safe", Some("1"));
     store.pump().expect("works");
     store.put("unsafe", Some("2"));
-    let request = store.engine.poll_sync().expect("a write waits");
+    let request = store.engine.poll_sync(&mut store.disk).expect("works").expect("a write waits");
     store.disk.fail_next_sync(request.target);
     let result = store.disk.sync(request.target);
     let poisoned = store.engine.synced(request.ticket, result, &mut store.disk).expect_err("it failed");
     assert_eq!(poisoned.why, DiskError::Io);
     assert!(store.engine.is_poisoned());
     assert_eq!(store.engine.put(b"key", None, &mut store.disk), Err(WriteError::Poisoned));
-    assert_eq!(store.engine.poll_sync(), None);
+    assert_eq!(store.engine.poll_sync(&mut store.disk), Err(poisoned));
     assert!(store.engine.poll_job().is_none());
     assert_eq!(store.engine.close(&mut store.disk), Err(poisoned));
     assert_eq!(store.engine.durable(), Position(1));
@@ -299,6 +344,7 @@ fn pitfall_4_after_a_failed_sync_nothing_is_taken_and_nothing_unsynced_is_served
 fn a_store_without_its_current_file_is_refused() {
     let mut store = new_store();
     store.put("a", Some("1"));
+    store.pump().expect("works");
     let current = store.disk.list().expect("works").into_iter().find(|file| file.kind == FileKind::Current);
     store.disk.remove(current.expect("there")).expect("works");
     let (error, mut disk) = Store::open(small(), store.disk).err().expect("its data would be lost");
@@ -311,7 +357,7 @@ fn results_of_unknown_jobs_are_ignored() {
     let mut store = new_store();
     while store.engine.poll_job().is_none() {
         store.put("key", Some("value"));
-        while let Some(request) = store.engine.poll_sync() {
+        while let Some(request) = store.engine.poll_sync(&mut store.disk).expect("works") {
             let result = store.disk.sync(request.target);
             store.engine.synced(request.ticket, result, &mut store.disk).expect("works");
         }

@@ -59,6 +59,32 @@ fn a_node_that_learns_its_own_old_writes_from_others_reuses_no_dot() {
     assert!((1..=3).all(|node| table.get(node, "key").0 == ["new"]));
 }
 
+/// Peers refuse generations below the one that they know. A new disk has none, and an old copy one that was raised
+/// before: either node learns from its peers how far its earlier life had come.
+#[test]
+fn a_node_with_a_new_disk_or_an_old_copy_is_heard_again_and_reuses_no_dot() {
+    for copy in [false, true] {
+        let mut table = Table::new(3);
+        table.crash(1);
+        table.boot(config(1, 3)).expect("a second life");
+        let old = table.disks[&1].clone();
+        table.crash(1);
+        table.boot(config(1, 3)).expect("a third life");
+        table.advance(Duration::from_secs(5));
+        let Some(Outcome::Written { dot: before, .. }) = table.put(1, "key", "value") else { panic!() };
+        table.crash(1);
+        table.disks.insert(1, if copy { old } else { kvsim::sim::disk::SimDisk::new() });
+        table.boot(config(1, 3)).expect("it opens");
+        table.advance(Duration::from_secs(12));
+        assert!(table.count(Fact::GenerationRaised) > 0, "copy: {copy}");
+        assert!(table.nodes[&1].status().generation > Generation(3));
+        let up = |of: u64| table.nodes[&of].status().members.iter().all(|member| member.up);
+        assert!(up(1) && up(2) && up(3), "copy: {copy}");
+        let Some(Outcome::Written { dot: after, .. }) = table.put(1, "other", "value") else { panic!() };
+        assert_ne!(before.actor, after.actor, "copy: {copy}");
+    }
+}
+
 #[test]
 fn a_folder_of_another_cluster_or_node_is_refused_and_not_touched() {
     let mut table = Table::new(3);
@@ -164,6 +190,38 @@ fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space(
     assert!(resumed, "without a restart");
 }
 
+/// A flush or a compaction that has no space is tried again ever more rarely. Tried at once, it would write the same
+/// bytes all day long and throw them away.
+#[test]
+fn a_job_that_finds_the_disk_full_is_tried_again_ever_more_rarely() {
+    let mut table = Table::with(1, |config| {
+        config.n = 1;
+        config.storage.memtable_bytes = 40_000;
+        config.storage.reserve_bytes = 20_000;
+    });
+    let disk = table.disks.get_mut(&1).expect("there");
+    disk.set_capacity(Some(disk.used() + 70_000));
+    let refused = Some(Outcome::Rejected(Rejection::DiskFull));
+    // 20 seconds of clients that do not give up.
+    let mut refusals = 0;
+    for n in 0..2_000 {
+        refusals += usize::from(table.put(1, &format!("key-{}", n % 50), &"x".repeat(1_000)) == refused);
+        table.advance(Duration::from_millis(10));
+    }
+    let pauses = table.count(Fact::JobsPaused);
+    assert!(refusals > 500, "{refusals}");
+    // Doubling from 100 ms to 6.4 s fills 20 s with 8 or 9 of them.
+    assert!((2..=10).contains(&pauses), "{pauses} attempts");
+    table.disks.get_mut(&1).expect("there").set_capacity(None);
+    let before = table.count(Fact::MemtableFlushed);
+    for n in 0..1_000 {
+        table.put(1, &format!("key-{}", n % 50), &"y".repeat(1_000));
+        table.advance(Duration::from_millis(10));
+    }
+    assert!(table.count(Fact::MemtableFlushed) > before, "without a restart");
+    assert!(matches!(table.put(1, "key", "again"), Some(Outcome::Written { .. })));
+}
+
 /// One rotten block must not keep a node from starting: it costs the keys it held, and those the replicas have.
 #[test]
 fn a_node_with_a_damaged_table_starts_and_serves_what_the_others_have() {
@@ -179,7 +237,6 @@ fn a_node_with_a_damaged_table_starts_and_serves_what_the_others_have() {
     let found = disk.list().expect("whole").into_iter().find(|file| file.kind == FileKind::Table);
     assert!(disk.flip_bit(found.expect("it wrote one"), 4000));
     table.boot(config).expect("it starts");
-    table.advance(Duration::from_secs(2));
     let unknown = (0..50).filter(|n| {
         table
             .nodes
@@ -189,6 +246,7 @@ fn a_node_with_a_damaged_table_starts_and_serves_what_the_others_have() {
             .is_err()
     });
     assert!(unknown.count() > 0, "the damage hit some keys");
+    table.advance(Duration::from_secs(2));
     for n in 0..50 {
         assert_eq!(table.get(1, &format!("key-{n}")).0, ["value"], "key-{n}");
     }

@@ -1,7 +1,9 @@
 //! Nodes talking to each other over a perfect, timeless wire that the test controls frame by frame.
 
+mod amnesia;
 mod boot;
 mod costs;
+mod damage;
 mod hints;
 mod knobs;
 mod membership;
@@ -9,6 +11,8 @@ mod overload;
 mod quorum;
 mod reads;
 mod repair;
+mod retries;
 mod siblings;
 mod table;
+mod types;
 mod zones;

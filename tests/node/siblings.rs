@@ -70,7 +70,7 @@ fn a_deleted_key_stays_deleted_when_an_old_replica_returns() {
     table.partition(&[3]);
     let (_, context) = table.get(1, "key");
     let command = Command::Delete { context: Some(context) };
-    table.request(1, Request { key: Bytes::from("key"), command, options: Options::default() });
+    table.request(1, Request { key: Bytes::from("key"), command, options: Options::default(), id: None });
     table.heal();
     table.advance(Duration::from_secs(8));
     for node in 1..=3 {

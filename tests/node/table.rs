@@ -7,6 +7,7 @@ use kvsim::base::id::{Address, ClientTag, ClusterId, NodeId, Zone};
 use kvsim::base::rng::Stream;
 use kvsim::base::time::{Duration, Instant, Now, WallTime};
 use kvsim::causal::siblings::Siblings;
+use kvsim::causal::types::edit::{Edit, Update};
 use kvsim::disk::DiskError;
 use kvsim::node::config::Config;
 use kvsim::node::fact::Fact;
@@ -306,7 +307,12 @@ pub fn zone(node: u64, zones: u64) -> Zone {
 }
 
 pub fn get(key: &str) -> Request {
-    Request { key: Bytes::from(key), command: Command::Get { context: None }, options: Options::default() }
+    Request {
+        key: Bytes::from(key),
+        command: Command::Get { context: None },
+        options: Options::default(),
+        id: None,
+    }
 }
 
 pub fn put(key: &str, value: &str) -> Request {
@@ -315,7 +321,13 @@ pub fn put(key: &str, value: &str) -> Request {
 
 pub fn put_with(key: &str, value: &str, context: Option<Bytes>) -> Request {
     let command = Command::Put { value: Bytes::from(value), context };
-    Request { key: Bytes::from(key), command, options: Options::default() }
+    Request { key: Bytes::from(key), command, options: Options::default(), id: None }
+}
+
+pub fn edit(key: &str, field: Option<&str>, update: Update) -> Request {
+    let edits = vec![Edit { field: field.map(Bytes::from), update }];
+    let command = Command::Edit { edits };
+    Request { key: Bytes::from(key), command, options: Options::default(), id: None }
 }
 
 pub fn at(mut request: Request, level: Level) -> Request {

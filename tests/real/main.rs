@@ -2,9 +2,11 @@
 //!
 //! - `cluster`: three nodes through writes, a SIGKILL, a restart and a clean end.
 //! - `refusals`: starts that must fail, and change nothing.
+//! - `types`: counters, sets, registers and maps.
 //! - `garbage`: what does not belong on either port.
 
 mod cluster;
 mod garbage;
 mod kit;
 mod refusals;
+mod types;

@@ -2,7 +2,13 @@
 //! line.
 
 mod command;
+mod damage;
+mod faults;
 mod problems;
+mod regressions;
+mod scenarios;
+mod sweeps;
+mod twins;
 mod worlds;
 
 use std::path::PathBuf;

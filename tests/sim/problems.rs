@@ -45,6 +45,32 @@ complaints! {
     bounds_the_wrong_way_round: "min = \"10ms\"" => "min = \"50ms\"";
     a_setting_that_the_core_refuses: "suspect_after = \"1500ms\"" => "suspect_after = \"100ms\"";
     a_fact_that_does_not_exist: "[storage]" => "[expect]\nfacts = [\"tea_served\"]\n[storage]";
+    a_guarantee_that_does_not_exist: "[storage]" => "[expect]\nholds = [\"causal\", \"strong\"]\n[storage]";
+    a_guarantee_that_holds_and_is_broken: "[storage]" =>
+        "[expect]\nholds = [\"causal\"]\nbreaks = [\"causal\"]\n[storage]";
+    a_latency_of_no_operation: "[storage]" => "[expect]\nlatency = { got = { p99 = \"1ms\" } }\n[storage]";
+    clients_that_think_and_have_a_rate: "keys = 40" => "keys = 40\nrate = 100";
+    more_hot_keys_than_keys: "keys = 40" => "keys = 40\nchoice = { hot = { keys = 40, share = \"90%\" } }";
+    a_choice_that_is_none: "keys = 40" => "keys = 40\nchoice = \"normal\"";
+    an_unknown_key_in_the_second_group: "[clients]" => "[[clients]]\n[[clients]]\nclosed = true";
+    a_clock_fault_of_two_kinds:
+        "restart = { at = \"6s\", node = \"n2\" }" =>
+        "clock = { at = \"6s\", node = \"n2\", jump = \"+2s\", freeze = true }";
+    a_jump_without_a_sign:
+        "restart = { at = \"6s\", node = \"n2\" }" => "clock = { at = \"6s\", node = \"n2\", jump = \"2s\" }";
+    a_monotonic_clock_that_goes_back:
+        "restart = { at = \"6s\", node = \"n2\" }" =>
+        "clock = { at = \"6s\", node = \"n2\", clock = \"mono\", jump = \"-2s\" }";
+    a_swap_of_one_node:
+        "restart = { at = \"6s\", node = \"n2\" }" => "swap = { at = \"6s\", nodes = [\"n2\", \"n2\"] }";
+    a_copy_from_before_the_beginning:
+        "restart = { at = \"6s\", node = \"n2\" }" => "restore = { at = \"6s\", node = \"n2\", age = \"7s\" }";
+    a_rolling_restart_that_takes_too_long:
+        "restart = { at = \"6s\", node = \"n2\" }" => "rolling = { at = \"6s\", every = \"2s\", for = \"1s\" }";
+    a_partition_of_a_zone_that_does_not_exist:
+        "groups = [[\"n4\", \"n5\"]]" => "zones = [[\"attic\"]]";
+    a_rate_of_what_does_not_exist: "[storage]" => "[rates]\nearthquake = { every = \"10s\" }\n[storage]";
+    a_shape_that_is_none: "[network]" => "[network]\nshape = \"round\"";
     something_missing: "nodes = 5" => "";
     a_file_that_is_no_toml: "[cluster]" => "[cluster";
 }

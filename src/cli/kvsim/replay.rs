@@ -1,17 +1,21 @@
 //! `kvsim replay`: regressions. Each is a scenario file that says with which seed it once failed, and what it must
 //! give.
+//!
+//! The verdict must be the one recorded. Hashes and counts are told, and no more: any change of the core changes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::string::String;
-use std::sync::Arc;
 use std::vec::Vec;
 use std::{format, println};
 
-use super::{Replay, load};
-use crate::sim::report::{json, text};
-use crate::sim::run::{self, Ended};
-use crate::sim::scenario::{Regression, Scenario};
+use super::Replay;
+use super::load::{self, Loaded};
+use super::record::{Ops, Record};
+use crate::sim::report::json;
+use crate::sim::run;
+use crate::sim::scenario::{Recorded, Regression};
+use crate::sim::verdict::Verdict;
 
 pub(super) fn replay(typed: &Replay) -> Result<u8, String> {
     let mut paths = Vec::new();
@@ -21,59 +25,102 @@ pub(super) fn replay(typed: &Replay) -> Result<u8, String> {
     // All files are read before the first runs: a bad one is told at once.
     let mut regressions = Vec::new();
     for path in paths {
-        let scenario = load::scenario(&path)?;
-        let Some(regression) = scenario.regression.clone() else {
+        let mut loaded = load::scenario(&path)?;
+        let Some(regression) = loaded.regression.take() else {
             return Err(format!("kvsim: {}: a regression has a [regression] table", path.display()));
         };
-        regressions.push((path, scenario, regression));
+        regressions.push((loaded, regression));
     }
     let mut failed = 0;
-    for (path, scenario, regression) in &regressions {
-        failed += usize::from(!replay_one(path, scenario, regression));
+    for (loaded, regression) in &regressions {
+        failed += usize::from(!replay_one(loaded, regression));
     }
     println!("{} regressions, {failed} not as expected", regressions.len());
     Ok(u8::from(failed > 0))
 }
 
 /// Runs one, and says whether it gave what it must.
-fn replay_one(path: &Path, scenario: &Arc<Scenario>, regression: &Regression) -> bool {
-    let ended = run::run(scenario.clone(), regression.seed, false, &mut |_| {});
-    let differences = differences(&ended, regression);
-    let word = if differences.is_empty() { "ok  " } else { "FAIL" };
-    println!("{word} {} (seed {}): {}", path.display(), regression.seed, regression.story);
-    for difference in &differences {
-        println!("     {difference}");
+fn replay_one(loaded: &Loaded, regression: &Regression) -> bool {
+    let ended = run::run(loaded.scenario.clone(), regression.seed, false, &mut |_| {});
+    let now = Record::new(loaded, &ended);
+    let as_expected = now.verdict == regression.verdict;
+    let word = if as_expected { "ok  " } else { "FAIL" };
+    println!("{word} {} (seed {}): {}", loaded.path.display(), regression.seed, regression.story);
+    println!("     {}", outcome(&now, regression));
+    for change in changes(&now, regression) {
+        println!("     {change}");
     }
-    if !differences.is_empty() {
-        println!("     {}", text::verdict(&ended));
-        println!("     {}", load::replay_line(path, regression.seed));
+    if !as_expected {
+        if !now.passed() {
+            println!("     {}", now.reason);
+        }
+        println!("     {}", now.replay);
     }
-    differences.is_empty()
+    as_expected
 }
 
-fn differences(ended: &Ended, regression: &Regression) -> Vec<String> {
-    let mut differences = Vec::new();
-    if ended.verdict != regression.verdict {
-        differences.push(format!("expected {}, got {}", regression.verdict, ended.verdict));
+/// The verdict, against the one recorded.
+fn outcome(now: &Record, regression: &Regression) -> String {
+    let (is, was) = (now.verdict, regression.verdict);
+    let hashes = [(regression.trace_hash, &now.trace_hash), (regression.state_hash, &now.state_hash)];
+    let recorded = hashes.iter().any(|(was, _)| was.is_some());
+    let differs = hashes.iter().any(|(was, is)| was.is_some_and(|was| json::hash(was) != **is));
+    let run = match (recorded, differs) {
+        (false, _) => "",
+        (true, true) => ", but the run differs",
+        (true, false) => ", and the run is the one recorded",
+    };
+    match (is, was) {
+        _ if is == was && is == Verdict::Pass => format!("still fixed{run}"),
+        _ if is == was => format!("still failing ({is}){run}"),
+        (Verdict::Pass, _) => {
+            format!("expected {was}, got pass: if that is a fix, make the verdict in the file \"pass\"")
+        }
+        (_, Verdict::Pass) => format!("expected pass, got {is}: it fails again"),
+        _ => format!("expected {was}, got {is}: it fails in another way"),
     }
-    for (name, expected, got) in [
-        ("trace hash", regression.trace_hash, ended.world.trace_hash()),
-        ("state hash", regression.state_hash, ended.state_hash),
-    ] {
-        if let Some(expected) = expected.filter(|expected| *expected != got) {
-            differences.push(format!("expected {name} {}, got {}", json::hash(expected), json::hash(got)));
+}
+
+/// What differs from the run recorded, in words.
+fn changes(now: &Record, regression: &Regression) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (name, was, is) in
+        [("trace", regression.trace_hash, &now.trace_hash), ("state", regression.state_hash, &now.state_hash)]
+    {
+        if let Some(was) = was.map(json::hash).filter(|was| was != is) {
+            changes.push(format!("{name} hash: {was} then, {is} now"));
         }
     }
-    differences
+    let Some(Recorded { events, ok, rejected, unknown, failed }) = &regression.recorded else {
+        return changes;
+    };
+    let Ops { ok: ok_now, rejected: rejected_now, unknown: unknown_now } = now.ops;
+    for (name, was, is) in [
+        ("events", *events, now.events),
+        ("operations ok", *ok, ok_now),
+        ("operations rejected", *rejected, rejected_now),
+        ("operations unknown", *unknown, unknown_now),
+    ] {
+        if was != is {
+            changes.push(format!("{name}: {was} then, {is} now"));
+        }
+    }
+    for check in failed.iter().filter(|check| !now.failed.contains(check)) {
+        changes.push(format!("check {check}: failed then, does not now"));
+    }
+    for check in now.failed.iter().filter(|check| !failed.contains(check)) {
+        changes.push(format!("check {check}: did not fail then, does now"));
+    }
+    changes
 }
 
 /// The file, or all scenario files in the folder and below, in the order of their names.
-fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
+pub(super) fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
     if !path.is_dir() {
         into.push(path.into());
         return Ok(());
     }
-    let complain = |error: std::io::Error| format!("kvsim: {}: {error}", path.display());
+    let complain = |error: std::io::Error| load::complain(path, &error);
     let entries: Result<Vec<_>, _> = fs::read_dir(path).map_err(complain)?.collect();
     let mut inside: Vec<PathBuf> = entries.map_err(complain)?.into_iter().map(|entry| entry.path()).collect();
     inside.sort();

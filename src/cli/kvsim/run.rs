@@ -5,33 +5,42 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::string::String;
 use std::time::Instant as RealInstant;
-use std::{format, print, println};
+use std::{eprintln, print, println};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Run, load};
+use super::record::Record;
+use super::{Run, load, save};
 use crate::sim::history;
-use crate::sim::report::{Setting, json, text};
+use crate::sim::report::{Setting, json, page, text};
 use crate::sim::run::{self, Ended};
 use crate::sim::scenario::Scenario;
 
 pub(super) fn run(typed: &Run) -> Result<u8, String> {
-    let scenario = load::scenario(&typed.scenario)?;
-    let bar = progress_bar(&scenario);
+    let loaded = load::scenario(&typed.scenario)?;
+    let bar = progress_bar(&loaded.scenario);
     let began = RealInstant::now();
-    let ended = run::run(scenario, typed.seed, typed.check_determinism, &mut |world| {
+    let ended = run::run(loaded.scenario.clone(), typed.seed, typed.check_determinism, &mut |world| {
         bar.set_position(world.now().0 / 1_000_000);
     });
     let wall_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     bar.finish_and_clear();
     let setting = Setting { replay: load::replay_line(&typed.scenario, typed.seed), wall_ns };
     if let Some(folder) = &typed.out {
-        write(folder, &ended, &setting).map_err(|error| format!("kvsim: {}: {error}", folder.display()))?;
+        write(folder, &ended, &setting).map_err(|error| load::complain(folder, &error))?;
+    }
+    if let Some(path) = &typed.html {
+        let page = page::render(&ended, &setting);
+        fs::write(path, page).map_err(|error| load::complain(path, &error))?;
     }
     if typed.json {
         println!("{}", json::render(&ended, &setting));
     } else {
         print!("{}", text::render(&ended, &setting));
+    }
+    let record = Record::new(&loaded, &ended);
+    if typed.save && !record.passed() {
+        eprintln!("saved {}", save::save(&loaded, &record)?.display());
     }
     Ok(ended.verdict.exit_code())
 }

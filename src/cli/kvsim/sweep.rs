@@ -1,128 +1,189 @@
-//! `kvsim sweep`: one scenario, many seeds, all processors. Every run is a world of its own, so that the number of
+//! `kvsim sweep`: several scenarios, many seeds, all processors. Every run is a world of its own, so that the number of
 //! threads changes nothing but the time it takes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::string::String;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use std::vec::Vec;
-use std::{format, println, thread};
+use std::{eprintln, format, println, thread};
 
-use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Sweep, load};
-use crate::base::checksum::mix;
-use crate::sim::report::{json, text};
+use super::ledger::{Head, Ledger, Line};
+use super::load::{self, Loaded};
+use super::record::Record;
+use super::summary::Summary;
+use super::{Sweep, ci, save};
 use crate::sim::run;
-use crate::sim::scenario::Scenario;
-use crate::sim::verdict::Verdict;
-
-/// What is kept of one run.
-#[derive(Serialize)]
-struct Seed {
-    seed: u64,
-    verdict: &'static str,
-    reason: String,
-    trace_hash: String,
-    state_hash: String,
-    events: u64,
-    replay: String,
-    #[serde(skip)]
-    outcome: (Verdict, u64),
-}
-
-#[derive(Serialize)]
-struct Object<'a> {
-    scenario: &'a str,
-    seeds: u64,
-    verdicts: BTreeMap<&'static str, u64>,
-    /// Of all trace hashes, in the order of the seeds.
-    trace_hash: String,
-    events: u64,
-    runs: &'a [Seed],
-}
 
 pub(super) fn sweep(typed: &Sweep) -> Result<u8, String> {
-    let scenario = load::scenario(&typed.scenario)?;
+    let scenarios: Vec<Loaded> =
+        typed.scenarios.iter().map(|path| load::scenario(path)).collect::<Result<_, _>>()?;
+    let plan = Plan::new(typed, scenarios.len());
+    if plan.runs() == 0 {
+        return Err(format!("kvsim: shard {}/{} has no seed", plan.shard, plan.shards));
+    }
+    let head = Head::new(&scenarios, typed.seeds.clone(), typed.shard)?;
+    let path = typed.results.clone().unwrap_or_else(|| head.default_path());
+    let (ledger, lines) = match typed.resume {
+        true => Ledger::resume(&path, &head)?,
+        false => (Ledger::create(&path, &head)?, Vec::new()),
+    };
+    let mut lines = run_all(typed, &plan, &scenarios, (ledger, lines))?;
+    if typed.fail_fast {
+        plan.cut(&mut lines, &head);
+    }
+    let summary = Summary::new(&head, lines, plan.runs());
+    if let Some(path) = &typed.junit {
+        ci::write_junit(path, &summary)?;
+    }
+    if typed.json {
+        println!("{}", summary.json());
+    } else {
+        println!("{}", summary.text());
+        println!("\nresults {}", path.display());
+        ci::annotate(&summary);
+    }
+    if typed.save {
+        save_first_of_each_kind(&summary, &scenarios);
+    }
+    Ok(summary.exit_code())
+}
+
+/// Which runs there are, and in which order they begin: seed by seed, each with all scenarios, so that a sweep that
+/// ends early has tried them all.
+struct Plan {
+    scenarios: u64,
+    first: u64,
+    seeds: u64,
+    /// From 1.
+    shard: u64,
+    shards: u64,
+}
+
+impl Plan {
+    fn new(typed: &Sweep, scenarios: usize) -> Plan {
+        let (shard, shards) = typed.shard;
+        let all = typed.seeds.end - typed.seeds.start;
+        let seeds = all.saturating_sub(shard - 1).div_ceil(shards);
+        Plan { scenarios: scenarios as u64, first: typed.seeds.start, seeds, shard, shards }
+    }
+
+    fn runs(&self) -> u64 {
+        self.seeds.saturating_mul(self.scenarios)
+    }
+
+    /// Scenario and seed of a run.
+    fn run(&self, place: u64) -> (usize, u64) {
+        let seed = self.first + self.shard - 1 + place / self.scenarios * self.shards;
+        ((place % self.scenarios) as usize, seed)
+    }
+
+    /// Where a run has its place.
+    fn place(&self, head: &Head, record: &Record) -> Option<u64> {
+        let scenario = head.scenarios.iter().position(|source| source.path == record.scenario)? as u64;
+        Some((record.seed - self.first) / self.shards * self.scenarios + scenario)
+    }
+
+    /// Drops what comes after the first failure: how much of it has run depends on the number of threads.
+    fn cut(&self, lines: &mut Vec<Line>, head: &Head) {
+        let place = |line: &Line| self.place(head, &line.record);
+        if let Some(first) = lines.iter().filter(|line| !line.record.passed()).map(place).min() {
+            lines.retain(|line| place(line) <= first);
+        }
+    }
+}
+
+/// What the threads of a sweep share.
+struct Shared {
+    ledger: Ledger,
+    lines: Vec<Line>,
+    failures: u64,
+    /// The ledger could not be written.
+    broken: Option<String>,
+}
+
+/// Runs what is not in the ledger yet.
+fn run_all(
+    typed: &Sweep,
+    plan: &Plan,
+    scenarios: &[Loaded],
+    (ledger, lines): (Ledger, Vec<Line>),
+) -> Result<Vec<Line>, String> {
+    let done: BTreeSet<(String, u64)> =
+        lines.iter().map(|line| (line.record.scenario.clone(), line.record.seed)).collect();
+    let failures = lines.iter().filter(|line| !line.record.passed()).count() as u64;
+    let bar = progress_bar(plan.runs(), lines.len() as u64);
+    let stop = AtomicBool::new(typed.fail_fast && failures > 0);
+    let shared = Mutex::new(Shared { ledger, lines, failures, broken: None });
+    let next = AtomicU64::new(0);
+    let began = Instant::now();
+    let work = || {
+        loop {
+            let late = typed.time.is_some_and(|time| began.elapsed() >= Duration::from_nanos(time.0));
+            if late || stop.load(Ordering::Relaxed) {
+                return;
+            }
+            // The counter passes the end once for each thread.
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            if place >= plan.runs() {
+                return;
+            }
+            let (scenario, seed) = plan.run(place);
+            let loaded = &scenarios[scenario];
+            if done.contains(&(format!("{}", loaded.path.display()), seed)) {
+                continue;
+            }
+            let line = run_one(loaded, seed);
+            let mut shared = shared.lock().expect("a panic of a run is caught inside it");
+            shared.failures += u64::from(!line.record.passed());
+            if let Err(complaint) = shared.ledger.append(&line) {
+                shared.broken = Some(complaint);
+            }
+            if shared.broken.is_some() || typed.fail_fast && shared.failures > 0 {
+                stop.store(true, Ordering::Relaxed);
+            }
+            shared.lines.push(line);
+            bar.set_message(format!("{} failed", shared.failures));
+            bar.inc(1);
+        }
+    };
     let jobs = match typed.jobs {
         Some(jobs) => usize::from(jobs),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
-    let runs = run_all(typed, &scenario, jobs);
-    let worst = runs.iter().map(|run| run.outcome.0).max_by_key(|verdict| verdict.severity());
-    let mut verdicts = BTreeMap::new();
-    for run in &runs {
-        *verdicts.entry(run.verdict).or_insert(0) += 1;
-    }
-    let object = Object {
-        scenario: &scenario.name,
-        seeds: runs.len() as u64,
-        verdicts,
-        trace_hash: json::hash(runs.iter().fold(0, |hash, run| mix(hash, run.outcome.1))),
-        events: runs.iter().map(|run| run.events).sum(),
-        runs: &runs,
-    };
-    if typed.json {
-        println!("{}", serde_json::to_string_pretty(&object).expect("its maps have text for keys"));
-    } else {
-        println!("{}", table(&object));
-    }
-    Ok(worst.map_or(0, Verdict::exit_code))
+    thread::scope(|scope| (0..jobs).for_each(|_| drop(scope.spawn(work))));
+    bar.finish_and_clear();
+    let shared = shared.into_inner().expect("all threads have ended well");
+    shared.broken.map_or(Ok(shared.lines), Err)
 }
 
-/// All runs, in the order of their seeds.
-fn run_all(typed: &Sweep, scenario: &Arc<Scenario>, jobs: usize) -> Vec<Seed> {
-    let next = AtomicU64::new(typed.seeds.start);
-    let done = Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            // The counter passes the end once for each thread, and may wrap after the last seed there is.
-            if !typed.seeds.contains(&seed) {
-                return;
+fn run_one(loaded: &Loaded, seed: u64) -> Line {
+    let began = Instant::now();
+    let ended = run::run(loaded.scenario.clone(), seed, false, &mut |_| {});
+    let wall_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    Line { record: Record::new(loaded, &ended), wall_ns }
+}
+
+/// On standard error, and only if that is a terminal.
+fn progress_bar(runs: u64, done: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} runs, {per_sec}, {msg}, {eta} left");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(runs).with_style(style).with_message("0 failed").with_position(done)
+}
+
+/// One file for each scenario and verdict: a sweep may fail a thousand times for one reason.
+fn save_first_of_each_kind(summary: &Summary, scenarios: &[Loaded]) {
+    let mut saved = BTreeSet::new();
+    for record in summary.failures() {
+        let loaded = scenarios.iter().find(|loaded| format!("{}", loaded.path.display()) == record.scenario);
+        if let Some(loaded) = loaded.filter(|_| saved.insert((&record.scenario, record.verdict))) {
+            match save::save(loaded, record) {
+                Ok(path) => eprintln!("saved {}", path.display()),
+                Err(complaint) => eprintln!("{complaint}"),
             }
-            let run = run_one(typed, scenario, seed);
-            done.lock().expect("a panic of a run is caught inside it").push(run);
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(work);
-        }
-    });
-    let mut runs = done.into_inner().expect("all threads have ended well");
-    runs.sort_by_key(|run| run.seed);
-    runs
-}
-
-fn run_one(typed: &Sweep, scenario: &Arc<Scenario>, seed: u64) -> Seed {
-    let ended = run::run(scenario.clone(), seed, false, &mut |_| {});
-    Seed {
-        seed,
-        verdict: ended.verdict.name(),
-        reason: if ended.verdict == Verdict::Pass { String::new() } else { text::verdict(&ended) },
-        trace_hash: json::hash(ended.world.trace_hash()),
-        state_hash: json::hash(ended.state_hash),
-        events: ended.world.events(),
-        replay: load::replay_line(&typed.scenario, seed),
-        outcome: (ended.verdict, ended.world.trace_hash()),
     }
-}
-
-fn table(object: &Object) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["verdict", "seeds"]);
-    for (verdict, seeds) in &object.verdicts {
-        table.add_row([String::from(*verdict), format!("{seeds}")]);
-    }
-    if let Some(column) = table.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut text = format!("{}: {} seeds, {} events\n\n", object.scenario, object.seeds, object.events);
-    text.push_str(&format!("{}\n\ntraces  {}", table.trim_fmt(), object.trace_hash));
-    for run in object.runs.iter().filter(|run| run.outcome.0 != Verdict::Pass) {
-        text.push_str(&format!("\n\nseed {}: {}\n  {}", run.seed, run.reason, run.replay));
-    }
-    text
 }

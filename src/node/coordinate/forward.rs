@@ -33,7 +33,7 @@ pub struct ForwardOp {
 impl ForwardOp {
     pub fn unknown(&self) -> Outcome {
         let (unmet, needed) = self.needed;
-        Outcome::Unknown { acks: 0, needed, unmet, dot: None }
+        Outcome::Unknown { acks: 0, needed, unmet, write: None }
     }
 }
 

@@ -71,6 +71,12 @@ impl Node {
                 self.hints.failed(target, &key, version);
                 return;
             };
+            if siblings.is_empty() {
+                // It was in a damaged table, which has been written anew without it.
+                self.hints.remove(target, &key);
+                env.out.facts.push(Fact::HintDropped);
+                continue;
+            }
             let Some(to) = self.heir(target, &key, placement) else {
                 return self.hints.failed(target, &key, version);
             };

@@ -14,8 +14,9 @@ pub mod write;
 use alloc::boxed::Box;
 
 use crate::base::id::{ClientTag, NodeId, OpId};
-use crate::base::limits::KEY_MAX;
+use crate::base::limits::{EDITS_MAX, KEY_MAX, SIBLINGS_BYTES_MAX};
 use crate::base::time::{Duration, Instant};
+use crate::causal::types::edit::edits_are_valid;
 use crate::node::consistency::{Consistency, TIMEOUT_MAX};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -76,16 +77,14 @@ impl Node {
         let slot = slot_of(&request.key);
         let begun = match request.command {
             Command::Get { .. } => self.coordinate_read(asker, &placement, slot, request, consistency, env),
-            Command::Put { .. } | Command::Delete { .. } if placement.owns(self.me(), slot) => {
+            _ if placement.owns(self.me(), slot) => {
                 self.coordinate_write(asker, &placement, slot, request, consistency, env)
             }
-            Command::Put { .. } | Command::Delete { .. } if hops < HOPS_MAX => {
+            _ if hops < HOPS_MAX => {
                 self.forward(asker, hops, &placement, request, consistency, env);
                 Ok(())
             }
-            Command::Put { .. } | Command::Delete { .. } => {
-                Err(Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 })
-            }
+            _ => Err(Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 }),
         };
         if let Err(rejection) = begun {
             self.answer(asker, Outcome::Rejected(rejection), env);
@@ -97,9 +96,15 @@ impl Node {
         if !key_is_valid(&request.key) {
             return Err(Rejection::KeyLength { max: KEY_MAX as u32 });
         }
-        if let Command::Put { value, .. } = &request.command
-            && value.len() > self.config.value_max as usize
-        {
+        let longest = match &request.command {
+            Command::Put { value, .. } => value.len(),
+            Command::Edit { edits } if !edits_are_valid(edits) => {
+                return Err(Rejection::Edits { max: EDITS_MAX as u32, bytes: SIBLINGS_BYTES_MAX as u32 });
+            }
+            Command::Edit { edits } => edits.iter().map(|edit| edit.update.bytes()).max().unwrap_or(0),
+            Command::Get { .. } | Command::Delete { .. } => 0,
+        };
+        if longest > self.config.value_max as usize {
             return Err(Rejection::ValueLength { max: self.config.value_max });
         }
         if consistency.timeout == Duration::ZERO || consistency.timeout > TIMEOUT_MAX {
@@ -108,8 +113,8 @@ impl Node {
         }
         // Refused now, while the client can still go elsewhere, and not after it has waited for its time-out. Writes
         // that would wait for the disk behind too many others are refused for the same reason.
-        let writes = !matches!(request.command, Command::Get { .. });
-        let full = self.ops.len() >= self.config.ops_max as usize || writes && self.is_backlogged(self.me());
+        let backlogged = request.command.is_write() && self.is_backlogged(self.me());
+        let full = self.ops.len() >= self.config.ops_max as usize || backlogged;
         if full { Err(Rejection::Overloaded) } else { Ok(()) }
     }
 
@@ -123,7 +128,7 @@ impl Node {
             Asker::Client(tag) => {
                 let fact = match &outcome {
                     Outcome::Found { values, .. } if values.len() > 1 => Some(Fact::SiblingsRead),
-                    Outcome::Found { .. } => Some(Fact::ReadAnswered),
+                    Outcome::Found { .. } | Outcome::Typed { .. } => Some(Fact::ReadAnswered),
                     Outcome::Written { .. } => Some(Fact::WriteAcknowledged),
                     Outcome::Rejected(_) => Some(Fact::RequestRejected),
                     Outcome::Unknown { .. } => Some(Fact::WriteUnknown),

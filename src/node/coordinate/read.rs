@@ -51,7 +51,7 @@ pub struct ReadOp {
     /// What each replica answered, to know whom to repair.
     pub(super) answers: Vec<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
-    pub(super) merged: Siblings,
+    pub(super) merged: Box<Siblings>,
     /// What the client is about to be shown.
     pub(super) goal: Option<Goal>,
     /// Too few can still answer.
@@ -117,7 +117,7 @@ impl Node {
                 siblings: consistency.siblings,
                 tally,
                 answers: Vec::with_capacity(placement.replicas(slot).len()),
-                merged: Siblings::default(),
+                merged: Box::default(),
                 goal: None,
                 hopeless: false,
                 replied: false,
@@ -193,6 +193,8 @@ impl Node {
         let outcome = op.outcome(cluster);
         if let Some(outcome) = outcome {
             assert!(!op.replied, "a read is answered once");
+            let mixed = matches!(outcome, Outcome::Rejected(Rejection::Type { .. }));
+            env.out.facts.extend(mixed.then_some(Fact::TypesMixed));
             op.replied = true;
             let asker = op.asker;
             self.answer(asker, outcome, env);
@@ -238,7 +240,7 @@ impl ReadOp {
             && self.tally.shortfall().is_none()
             && self.merged.clock().descends(&self.floor)
         {
-            let siblings = Arc::new(self.merged.clone());
+            let siblings = Arc::new(Siblings::clone(&self.merged));
             self.goal = Some(Goal { siblings, holders: Vec::new(), sent: Vec::new() });
         }
         let Some(goal) = &mut self.goal else { return Vec::new() };
@@ -273,17 +275,36 @@ impl ReadOp {
     }
 
     fn found(&self, goal: &Goal, cluster: ClusterId) -> Outcome {
+        if !goal.siblings.parts().is_empty()
+            && let Some(outcome) = self.typed(&goal.siblings, cluster)
+        {
+            return outcome;
+        }
         let last = goal.siblings.last_written().map(|version| version.dot);
         let shown = goal.siblings.versions().iter().filter(|version| match self.siblings {
-            OnSiblings::All => true,
+            OnSiblings::All => !goal.siblings.is_twin(version),
             OnSiblings::LastWriter => Some(version.dot) == last,
         });
         let values = shown.filter_map(|version| {
             let value = version.value.clone()?;
             Some(Found { value, stamp: version.stamp, dot: version.dot })
         });
-        let context = context::seal(cluster, &self.key, goal.siblings.clock());
+        // What is left of a deleted counter has to be known to whoever writes over it.
+        let seal = if goal.siblings.parts().is_empty() { context::seal } else { context::seal_typed };
+        let context = seal(cluster, &self.key, goal.siblings.clock());
         Outcome::Found { values: values.collect(), context }
+    }
+
+    /// What is shown of a key that holds a convergent type, or more than one type; `None` if it is neither.
+    fn typed(&self, siblings: &Siblings, cluster: ClusterId) -> Option<Outcome> {
+        let mut holds = siblings.holds_all().into_iter().rev();
+        match (holds.next()?, holds.next()) {
+            (holds, Some(_)) => Some(Outcome::Rejected(Rejection::Type { holds })),
+            (holds, None) => {
+                let context = context::seal_typed(cluster, &self.key, siblings.clock());
+                siblings.view(holds).map(|view| Outcome::Typed { view, context })
+            }
+        }
     }
 
     /// Why there is nothing to show.

@@ -8,6 +8,7 @@
 use alloc::sync::Arc;
 
 use crate::base::id::{NodeId, OpId};
+use crate::causal::siblings::Siblings;
 use crate::node::coordinate::Op;
 use crate::node::coordinate::read::ReadOp;
 use crate::node::fact::Fact;
@@ -56,7 +57,7 @@ impl Node {
         let mut shared = None;
         for (node, _) in op.answers.iter().filter(|(node, held)| !held.knows(&op.merged) && !sent(node)) {
             env.out.facts.push(Fact::ReadRepaired);
-            let siblings = shared.get_or_insert_with(|| Arc::new(op.merged.clone())).clone();
+            let siblings = shared.get_or_insert_with(|| Arc::new(Siblings::clone(&op.merged))).clone();
             if *node == self.me() {
                 // A failure here leaves the key as it is, for the Merkle exchange to find.
                 let _ = self.store.merge(&op.key, &siblings, env.disk);

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId, Slot};
-use crate::base::limits::{SIBLINGS_BYTES_MAX, SIBLINGS_MAX};
-use crate::base::time::{Instant, WallTime};
+use crate::base::limits::{ACTORS_MAX, SIBLINGS_BYTES_MAX, SIBLINGS_MAX};
+use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
+use crate::causal::types::edit::Write;
 use crate::node::consistency::Consistency;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
@@ -25,6 +26,7 @@ use crate::quorum::tally::Decision;
 use crate::quorum::write::{Ack, WriteTally};
 use crate::ring::placement::Placement;
 use crate::ring::preference;
+use crate::storage::Position;
 
 /// A write in progress.
 #[derive(Clone, Debug, Hash)]
@@ -37,6 +39,8 @@ pub struct WriteOp {
     dot: Dot,
     /// The token for the client: what it had seen, and this write.
     context: Bytes,
+    /// What edits did, as seen here.
+    result: i64,
     tally: WriteTally,
     sloppy: bool,
     pub replied: bool,
@@ -46,7 +50,8 @@ impl WriteOp {
     /// What is known when the quorum has not been met.
     pub fn unknown(&self) -> Outcome {
         let (unmet, needed) = self.tally.unmet().expect("a write that is satisfied is answered at once");
-        Outcome::Unknown { acks: self.tally.acks(), needed, unmet, dot: Some(self.dot) }
+        let write = Some((self.dot, self.context.clone()));
+        Outcome::Unknown { acks: self.tally.acks(), needed, unmet, write }
     }
 
     fn written(&self) -> Outcome {
@@ -55,6 +60,7 @@ impl WriteOp {
             acks: self.tally.acks(),
             durable: self.tally.durable(),
             context: self.context.clone(),
+            result: self.result,
         }
     }
 }
@@ -64,6 +70,9 @@ struct Numbered {
     siblings: Siblings,
     dot: Dot,
     context: Bytes,
+    result: i64,
+    /// It is a retry: the write has had its name for long, and is here.
+    again: bool,
 }
 
 impl Node {
@@ -82,13 +91,7 @@ impl Node {
 
         let before = self.store.load(&request.key, env.disk).map_err(|error| self.refuse(error, env))?;
         let numbered = self.number(&before, &request, env)?;
-        let position = self
-            .store
-            .save(&request.key, &before, &numbered.siblings, env.disk)
-            .map_err(|error| self.refuse(error, env))?;
-        if numbered.siblings.versions().len() > 1 {
-            env.out.facts.push(Fact::SiblingCreated);
-        }
+        let position = self.keep(&request.key, &before, &numbered, env)?;
 
         let counting = consistency.counting();
         let mut tally = WriteTally::new(replicas, demands, counting);
@@ -113,6 +116,7 @@ impl Node {
                 siblings: siblings.clone(),
                 dot: numbered.dot,
                 context: numbered.context,
+                result: numbered.result,
                 tally,
                 sloppy: consistency.sloppy,
                 replied: false,
@@ -135,6 +139,27 @@ impl Node {
         Ok(())
     }
 
+    /// Stores a numbered write here; the answer is the log position that covers it.
+    fn keep(
+        &mut self,
+        key: &Bytes,
+        before: &Siblings,
+        numbered: &Numbered,
+        env: &mut Env,
+    ) -> Result<Position, Rejection> {
+        if numbered.again {
+            // Not written again; but the first try may have reached nobody else, so all are sent it once more.
+            env.out.facts.push(Fact::RequestRepeated);
+            return Ok(self.store.engine.appended());
+        }
+        let saved = self.store.save(key, before, &numbered.siblings, env.disk);
+        let position = saved.map_err(|error| self.refuse(error, env))?;
+        if numbered.siblings.versions().len() > 1 {
+            env.out.facts.push(Fact::SiblingCreated);
+        }
+        Ok(position)
+    }
+
     /// The stand-ins, each with the unusable replica that it stands in for, and the unusable replicas that have none.
     fn stand_ins(
         &self,
@@ -154,27 +179,60 @@ impl Node {
 
     /// Gives the write its dot, over what is stored here and what its client had seen.
     fn number(&mut self, before: &Siblings, request: &Request, env: &mut Env) -> Result<Numbered, Rejection> {
-        let (value, token) = match &request.command {
-            Command::Put { value, context } => (Some(value.clone()), context),
-            Command::Delete { context } => (None, context),
+        let seen = self.seen(before, request)?;
+        if let Some(dot) = request.id.and_then(|id| before.coordinated(id)) {
+            let (siblings, result) = (before.clone(), current(before, &request.command));
+            let context = self.context_of(request, seen.unwrap_or_default(), dot);
+            return Ok(Numbered { siblings, dot, context, result, again: true });
+        }
+        self.store.forgot |=
+            seen.as_ref().is_some_and(|seen| seen.is_ahead(before.clock(), self.store.actor));
+        let actor = self.actor(env);
+        let write = Write { actor, stamp: self.stamp(before.last_stamp(), env), id: request.id };
+        let mut siblings = before.clone();
+        let (dot, result) = match &request.command {
+            Command::Edit { edits } => {
+                let edited = siblings.edit(write, edits)?;
+                (edited.dot, edited.result)
+            }
+            Command::Put { value, .. } => {
+                let seen = seen.as_ref().unwrap_or(before.clock());
+                (siblings.put(write, seen, Some(value.clone())), 0)
+            }
+            Command::Delete { .. } => (siblings.put(write, seen.as_ref().unwrap_or(before.clock()), None), 0),
             Command::Get { .. } => unreachable!("reads are not numbered"),
         };
-        let mut seen = match token {
-            Some(token) => {
-                context::open(self.identity.cluster, &request.key, token).map_err(|_| Rejection::Context)?
-            }
-            None => before.clock().clone(),
+        within_bounds(&siblings)?;
+        let seen = match request.command {
+            // It replaced what is known here, and its client knows nothing of that.
+            Command::Edit { .. } => Clock::EMPTY,
+            _ => seen.unwrap_or_else(|| before.clock().clone()),
         };
-        let last = before.last_written().map_or(WallTime::default(), |version| version.stamp);
-        let stamp = self.stamp(last, env);
-        let mut siblings = before.clone();
-        let dot = siblings.write(self.actor, &seen, stamp, value);
-        if siblings.versions().len() > SIBLINGS_MAX || siblings.value_bytes() > SIBLINGS_BYTES_MAX {
-            return Err(Rejection::Siblings { max: SIBLINGS_MAX as u32 });
+        let context = self.context_of(request, seen, dot);
+        Ok(Numbered { siblings, dot, context, result, again: false })
+    }
+
+    /// What the client had seen, if it said so.
+    fn seen(&self, before: &Siblings, request: &Request) -> Result<Option<Clock>, Rejection> {
+        let (Command::Put { context: Some(token), .. } | Command::Delete { context: Some(token) }) =
+            &request.command
+        else {
+            return Ok(None);
+        };
+        let seen =
+            context::open(self.identity.cluster, &request.key, token).map_err(|_| Rejection::Context)?;
+        // Of a counter, what is replaced has to be known, or it would come back with what its actors count next.
+        let typed = context::is_typed(token) || !before.parts().is_empty();
+        if typed && !before.clock().descends(&seen) { Err(Rejection::Unseen) } else { Ok(Some(seen)) }
+    }
+
+    /// The token for the client of a write: what it had seen, and this.
+    fn context_of(&self, request: &Request, mut seen: Clock, dot: Dot) -> Bytes {
+        seen.record(dot);
+        match request.command {
+            Command::Edit { .. } => context::seal_typed(self.identity.cluster, &request.key, &seen),
+            _ => context::seal(self.identity.cluster, &request.key, &seen),
         }
-        Clock::record(&mut seen, dot);
-        let context = context::seal(self.identity.cluster, &request.key, &seen);
-        Ok(Numbered { siblings, dot, context })
     }
 
     /// What a failure of the own store means to the client. Nothing was applied.
@@ -240,5 +298,32 @@ impl Node {
         for target in op.tally.missing().filter(|&node| node != me) {
             let _ = self.keep_hint(target, &op.key, &op.siblings, env);
         }
+    }
+}
+
+/// Refuses what would be more than a key may hold, or of two types.
+fn within_bounds(siblings: &Siblings) -> Result<(), Rejection> {
+    let bytes = siblings.value_bytes();
+    if !siblings.parts().is_empty() {
+        // A plain write beside parts that it did not replace: coordinators do not make a mix themselves.
+        let holds = siblings.holds_all();
+        if holds.len() > 1 {
+            return Err(Rejection::Type { holds: *holds.last().expect("two at least") });
+        }
+        if bytes > SIBLINGS_BYTES_MAX {
+            return Err(Rejection::Large { max: SIBLINGS_BYTES_MAX as u32 });
+        }
+    }
+    if siblings.versions().len() > SIBLINGS_MAX || bytes > SIBLINGS_BYTES_MAX {
+        return Err(Rejection::Siblings { max: SIBLINGS_MAX as u32 });
+    }
+    if siblings.clock().is_valid() { Ok(()) } else { Err(Rejection::Actors { max: ACTORS_MAX as u32 }) }
+}
+
+/// What a retry of edits is told: the value of the counter, or that nothing came or went.
+fn current(siblings: &Siblings, command: &Command) -> i64 {
+    match command {
+        Command::Edit { edits } => edits.last().map_or(0, |edit| siblings.counted(edit)),
+        _ => 0,
     }
 }

@@ -7,10 +7,13 @@
 //! - carried no context, and so replaced what its coordinator held: then its answer's context covers the dot, or there
 //!   was no answer and nobody can tell.
 //!
+//! A write whose loss the ghost predicted is counted, and no finding: the scenario let the last copy be destroyed.
+//!
 //! Clocks are exact sets of writes, so "covers" errs to neither side. And no two writes of a key have the same dot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::format;
+use std::string::String;
 use std::vec::Vec;
 
 use super::{Check, Findings};
@@ -20,22 +23,37 @@ use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
+use crate::sim::ghost::Ghost;
 use crate::sim::history::{Class, End, Operation};
 use crate::sim::probe::Probe;
 
-pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe) -> Check {
+pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &Ghost) -> Check {
     let mut findings = Findings::default();
     let mut by_key: BTreeMap<&Bytes, Vec<&Operation>> = BTreeMap::new();
     for write in history.iter().filter(|operation| operation.is_write()) {
         by_key.entry(&write.key).or_default().push(write);
     }
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut predicted) = (0, 0);
     for (key, writes) in by_key {
         let held = probe.keys.get(key).map(super::super::probe::Key::merged).unwrap_or_default();
-        acknowledged += check_key(cluster, key, &writes, &held, &mut findings);
+        let judge = |write: &Operation, lost: bool, why: &dyn Fn() -> String| {
+            if lost && ghost.predicted(write) {
+                predicted += 1;
+            } else {
+                findings.add(why);
+            }
+        };
+        acknowledged += check_key(cluster, key, &writes, &held, judge);
     }
-    findings
-        .conclude("durable", format!("{acknowledged} acknowledged writes, all there or knowingly replaced"))
+    let looked_at = match predicted {
+        0 => format!("{acknowledged} acknowledged writes, all there or knowingly replaced"),
+        lost => {
+            format!(
+                "{acknowledged} acknowledged writes; {lost} lost, as predicted when the last copy was destroyed"
+            )
+        }
+    };
+    findings.conclude("durable", looked_at)
 }
 
 /// Checks the writes of one key against what its replicas know together. The answer is how many were acknowledged.
@@ -44,7 +62,7 @@ fn check_key(
     key: &Bytes,
     writes: &[&Operation],
     held: &Siblings,
-    findings: &mut Findings,
+    mut judge: impl FnMut(&Operation, bool, &dyn Fn() -> String),
 ) -> u64 {
     let mut acknowledged = 0;
     let mut dots = BTreeSet::new();
@@ -53,14 +71,14 @@ fn check_key(
         let End::Written { dot, .. } = write.result else { continue };
         acknowledged += 1;
         if !dots.insert(dot) {
-            findings.add(|| format!("{write}: its dot {dot} is another write's"));
+            judge(write, false, &|| format!("{write}: its dot {dot} is another write's"));
         }
         if !held.clock().covers(dot) {
-            findings.add(|| format!("{write}: lost, no replica knows {dot}"));
+            judge(write, true, &|| format!("{write}: lost, no replica knows {dot}"));
         } else if !held.holds(dot) {
             let known = known.get_or_insert_with(|| Known::of(cluster, key, writes));
             if !known.to_another(dot) {
-                findings.add(|| format!("{write}: lost, no write that replaced it could know {dot}"));
+                judge(write, true, &|| format!("{write}: lost, no write that replaced it could know {dot}"));
             }
         }
     }
@@ -105,7 +123,7 @@ mod tests {
     use crate::sim::history::Kind;
 
     fn checked(sample: &Sample) -> Check {
-        check(CLUSTER, &sample.history, &sample.probe())
+        check(CLUSTER, &sample.history, &sample.probe(), &Ghost::default())
     }
 
     #[test]

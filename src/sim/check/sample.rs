@@ -68,6 +68,10 @@ impl Sample {
     fn push(&mut self, kind: Kind, value: Option<Bytes>, context: Option<Bytes>, result: End) {
         let start = Instant(self.history.len() as u64 * 10);
         let (key, end) = (Bytes::from(KEY), Some(Instant(start.0 + 5)));
-        self.history.push(Operation { client: 0, kind, key, value, context, node: 1, start, end, result });
+        let client = 0;
+        let (due, expected) = (start, None);
+        let operation =
+            Operation { client, kind, key, value, expected, context, node: 1, due, start, end, result };
+        self.history.push(operation);
     }
 }

@@ -1,16 +1,26 @@
 //! The bytes of a simulated file, in chunks that clones share until they differ.
 
+use core::fmt;
 use std::sync::Arc;
 use std::vec::Vec;
 
 use super::SECTOR;
+use crate::base::checksum::checksum;
 
-/// Bytes of every chunk but the last.
-const CHUNK: u64 = 16 << 10;
+/// Bytes of every chunk but the last. A sync that begins shares the last one, so that the next append copies it: the
+/// smaller, the less.
+const CHUNK: u64 = 4 << 10;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Content {
     chunks: Vec<Arc<Vec<u8>>>,
+}
+
+/// Each chunk by its length and checksum.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.chunks.iter().map(|chunk| (chunk.len(), checksum(0, chunk)))).finish()
+    }
 }
 
 impl Content {
@@ -47,7 +57,15 @@ impl Content {
             }
             let (now, later) = data.split_at(room.min(data.len()));
             let last = self.chunks.last_mut().expect("just made sure");
-            Arc::make_mut(last).extend_from_slice(now);
+            if let Some(own) = Arc::get_mut(last) {
+                own.extend_from_slice(now);
+            } else {
+                // With room for what comes next; a clone of a `Vec` has none.
+                let mut copy = Vec::with_capacity(CHUNK as usize);
+                copy.extend_from_slice(last);
+                copy.extend_from_slice(now);
+                *last = Arc::new(copy);
+            }
             data = later;
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Setting;
 use super::stats::{self, Classes};
+use crate::sim::percentiles;
 use crate::sim::run::Ended;
 
 #[derive(Serialize)]
@@ -25,8 +26,10 @@ struct Object<'a> {
     wall_ns: u64,
     nodes: u64,
     ops: Ops,
-    latency_ns: BTreeMap<&'static str, Latency>,
+    latency_ns: BTreeMap<&'static str, Percentiles>,
+    staleness: Option<Staleness>,
     faults: Vec<Fault>,
+    drawn: Vec<Drawn<'a>>,
     facts: BTreeMap<&'static str, u64>,
     checks: Vec<Check<'a>>,
     replay: &'a str,
@@ -40,19 +43,29 @@ struct Ops {
 }
 
 #[derive(Serialize)]
-struct Latency {
-    p50: u64,
-    p90: u64,
-    p99: u64,
-    p999: u64,
-    max: u64,
+struct Staleness {
+    reads: u64,
+    stale: u64,
+    versions: Percentiles,
+    ns: Percentiles,
 }
+
+/// By name.
+type Percentiles = BTreeMap<&'static str, u64>;
 
 #[derive(Serialize)]
 struct Fault {
     kind: &'static str,
     attempted: u64,
     effective: u64,
+    refused: u64,
+}
+
+/// Something that the seed decided.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    name: &'a str,
+    value: &'a str,
 }
 
 #[derive(Serialize)]
@@ -71,10 +84,7 @@ pub fn hash(hash: u64) -> String {
 pub fn render(ended: &Ended, setting: &Setting) -> String {
     let world = &ended.world;
     let Classes { ok, rejected, unknown } = Classes::of(world.history());
-    let latency = |latency: stats::Latency| {
-        let stats::Latency { p50, p90, p99, p999, max } = latency;
-        Latency { p50, p90, p99, p999, max }
-    };
+    let named = |of: percentiles::Percentiles| of.named().into();
     let kinds = stats::by_kind(world);
     let object = Object {
         scenario: &world.scenario().name,
@@ -89,11 +99,23 @@ pub fn render(ended: &Ended, setting: &Setting) -> String {
         wall_ns: setting.wall_ns,
         nodes: world.scenario().nodes.len() as u64,
         ops: Ops { ok, rejected, unknown },
-        latency_ns: kinds.iter().filter_map(|of| Some((of.kind.name(), latency(of.latency?)))).collect(),
+        latency_ns: kinds.iter().filter_map(|of| Some((of.kind.name(), named(of.latency?)))).collect(),
+        staleness: stats::staleness(world).map(|of| Staleness {
+            reads: of.reads,
+            stale: of.stale,
+            versions: named(of.versions),
+            ns: named(of.nanos),
+        }),
         faults: stats::faults(world)
             .into_iter()
-            .map(|stats::FaultCount { kind, attempted, effective }| Fault { kind, attempted, effective })
+            .map(|stats::FaultCount { kind, attempted, effective, refused }| Fault {
+                kind,
+                attempted,
+                effective,
+                refused,
+            })
             .collect(),
+        drawn: world.drawn().iter().map(|drawn| Drawn { name: &drawn.name, value: &drawn.value }).collect(),
         facts: world.facts().filter(|fact| fact.1 > 0).map(|(fact, count)| (fact.name(), count)).collect(),
         checks: ended
             .checks

@@ -1,13 +1,13 @@
 //! A run as a picture: time from left to right, one row for each fault, and what clients could do meanwhile.
 
+use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use super::stats::Classes;
+use super::timeline;
 use crate::base::time::{Duration, Instant};
-use crate::sim::disk::Unsynced;
-use crate::sim::fault::Action;
 use crate::sim::world::World;
 
 /// Columns of the picture.
@@ -53,44 +53,36 @@ fn row(label: &str, drawing: &str, note: &str) -> String {
 /// The picture, with a line break after each row.
 pub fn draw(world: &World) -> String {
     let canvas = Canvas { end: world.now() };
-    let scenario = world.scenario();
     let mut picture = row("", &canvas.axis(), "");
-    for (index, (fault, effect)) in scenario.faults.iter().zip(world.effects()).enumerate() {
-        let Some(began) = effect.began else { continue };
-        let seconds = |from: Instant, to: Instant| format!("{} to {}", tenths(from), tenths(to));
-        match &fault.action {
-            Action::Partition { sides, .. } => {
-                let ended = effect.ended.unwrap_or(canvas.end);
-                let note = format!("{}, {sides}, {} frames dropped", seconds(began, ended), effect.amount);
-                picture.push_str(&row("partition", &canvas.bar(began, ended), &note));
-            }
-            Action::Crash { node, lose } => {
-                let back = back_at(world, index, *node).unwrap_or(canvas.end);
-                let fate = if *lose == Unsynced::Lost { "lost" } else { "torn" };
-                let note = format!("{}, {} unsynced bytes {fate}", seconds(began, back), effect.amount);
-                picture.push_str(&row(&format!("n{} down", node + 1), &canvas.bar(began, back), &note));
-            }
-            Action::Restart { .. } | Action::Pause { .. } => {}
-        }
+    for span in timeline::spans(world).iter().filter(|span| !span.drawn) {
+        picture.push_str(&row(&span.label, &canvas.bar(span.from, span.to), &span.note));
     }
-    let calm = Instant::ZERO + scenario.duration;
-    if canvas.end > calm {
-        picture.push_str(&row("calm", &canvas.bar(calm, canvas.end), "clients stopped, everything healed"));
-    }
+    picture.push_str(&of_drawn(world, &canvas));
     picture.push_str(&clients(world, &canvas));
     picture
 }
 
-/// When the node that this crash stopped was started again: by a later restart, or by the calm.
-fn back_at(world: &World, crash: usize, node: usize) -> Option<Instant> {
-    let scenario = world.scenario();
-    let crashed = world.effects()[crash].began?;
-    let restarts = scenario.faults.iter().zip(world.effects()).filter_map(|(fault, effect)| {
-        let is_it = matches!(fault.action, Action::Restart { node: restarted } if restarted == node);
-        effect.began.filter(|began| is_it && effect.effective && *began >= crashed)
+/// One row for all drawn faults of a kind.
+fn of_drawn(world: &World, canvas: &Canvas) -> String {
+    let mut kinds: BTreeMap<&str, (Vec<char>, [u64; 3])> = BTreeMap::new();
+    for (fault, effect) in world.faults().iter().zip(world.effects()).filter(|(fault, _)| fault.drawn) {
+        let Some(began) = effect.began else { continue };
+        let empty = || (std::vec!['·'; WIDTH], [0; 3]);
+        let (bar, counts) = kinds.entry(fault.action.kind()).or_insert_with(empty);
+        let ended = if fault.action.ends() { effect.ended.unwrap_or(canvas.end) } else { began };
+        if effect.effective {
+            bar[canvas.column(began)..=canvas.column(ended)].fill('█');
+        }
+        counts[0] += 1;
+        counts[1] += u64::from(effect.effective);
+        counts[2] += u64::from(effect.refused);
+    }
+    let drawn = kinds.into_iter().map(|(kind, (bar, [attempted, effective, refused]))| {
+        let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
+        let bar: String = bar.into_iter().collect();
+        row(kind, &bar, &format!("{attempted} drawn, {effective} effective{refused}"))
     });
-    let calm = Instant::ZERO + scenario.duration;
-    restarts.chain((world.now() >= calm).then_some(calm)).min()
+    drawn.collect()
 }
 
 /// How much clients did, and how much of it succeeded, by the start of the operation.
@@ -117,12 +109,6 @@ fn clients(world: &World, canvas: &Canvas) -> String {
     let per_second = u128::from(most) * WIDTH as u128 * 1_000_000_000 / u128::from(canvas.end.0.max(1));
     row("available", &available, "█ all, ▇ and below less")
         + &row("operations", &busy, &format!("█ {per_second}/s"))
-}
-
-/// A time with one decimal of a second.
-fn tenths(at: Instant) -> String {
-    let tenths = at.0 / 100_000_000;
-    format!("{}.{}s", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]

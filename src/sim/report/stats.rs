@@ -5,11 +5,11 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use hdrhistogram::Histogram;
-
 use crate::base::time::Instant;
-use crate::sim::fault::Action;
+use crate::sim::check::staleness;
+use crate::sim::fault::{Action, Fault};
 use crate::sim::history::{Class, End, Kind, Operation};
+use crate::sim::percentiles::Percentiles;
 use crate::sim::world::World;
 
 /// Operations by what their clients know of them.
@@ -43,37 +43,33 @@ impl Classes {
     }
 }
 
-/// Latencies in nanoseconds. Percentiles are exact to three digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Latency {
-    pub p50: u64,
-    pub p90: u64,
-    pub p99: u64,
-    pub p999: u64,
-    pub max: u64,
+/// In nanoseconds from when they were due, of the operations that succeeded; `None` if there were none.
+pub fn latency<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Option<Percentiles> {
+    let succeeded = operations.into_iter().filter(|operation| operation.class() == Class::Ok);
+    Percentiles::of(succeeded.filter_map(|one| Some(one.end?.since(one.due).as_nanos())))
 }
 
-impl Latency {
-    /// Of the operations that succeeded; `None` if there were none.
-    pub fn of<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Option<Latency> {
-        let mut histogram = Histogram::<u64>::new(3).expect("3 digits are possible");
-        let mut max = 0;
-        for operation in operations {
-            if let (Class::Ok, Some(end)) = (operation.class(), operation.end) {
-                let span = end.since(operation.start).as_nanos();
-                histogram.record(span).expect("a histogram that resizes itself takes any value");
-                max = max.max(span);
-            }
-        }
-        let at = |quantile| histogram.value_at_quantile(quantile).min(max);
-        (!histogram.is_empty()).then(|| Latency {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max,
-        })
-    }
+/// How far reads are behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Staleness {
+    /// Reads that were answered, and those of them that missed something.
+    pub reads: u64,
+    pub stale: u64,
+    /// Acknowledged writes that a read missed.
+    pub versions: Percentiles,
+    /// Nanoseconds since the first of those was acknowledged.
+    pub nanos: Percentiles,
+}
+
+/// `None` if nothing was read.
+pub fn staleness(world: &World) -> Option<Staleness> {
+    let missed = staleness::of(world.scenario().nodes[0].cluster, world.history());
+    Some(Staleness {
+        reads: missed.len() as u64,
+        stale: missed.iter().filter(|missed| missed.versions > 0).count() as u64,
+        versions: Percentiles::of(missed.iter().map(|missed| missed.versions))?,
+        nanos: Percentiles::of(missed.iter().map(|missed| missed.since.0))?,
+    })
 }
 
 /// One kind of operation.
@@ -81,7 +77,7 @@ impl Latency {
 pub struct OfKind {
     pub kind: Kind,
     pub classes: Classes,
-    pub latency: Option<Latency>,
+    pub latency: Option<Percentiles>,
     /// Before, during and after the first partition, by the start of the operation.
     pub phases: Option<[Classes; 3]>,
 }
@@ -97,7 +93,7 @@ pub fn by_kind(world: &World) -> Vec<OfKind> {
                 Classes::of(all().filter(|operation| operation.start >= to)),
             ]
         });
-        OfKind { kind, classes: Classes::of(all()), latency: Latency::of(all()), phases }
+        OfKind { kind, classes: Classes::of(all()), latency: latency(all()), phases }
     };
     Kind::ALL.into_iter().map(of_kind).collect()
 }
@@ -107,7 +103,7 @@ pub fn failures(world: &World) -> Vec<(String, u64)> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for operation in world.history() {
         let why = match &operation.result {
-            End::Found { .. } | End::Written { .. } => continue,
+            End::Found { .. } | End::Written { .. } | End::Done => continue,
             End::Rejected(Some(why)) => format!("rejected: {why}"),
             End::Rejected(None) => "rejected: the node does not run".into(),
             End::Unknown => "unknown: the node says that it cannot tell".into(),
@@ -122,8 +118,9 @@ pub fn failures(world: &World) -> Vec<(String, u64)> {
 
 /// When the first partition began and ended.
 pub fn partition(world: &World) -> Option<(Instant, Instant)> {
-    let effects = world.scenario().faults.iter().zip(world.effects());
-    let mut partitions = effects.filter(|(fault, _)| matches!(fault.action, Action::Partition { .. }));
+    let effects = world.faults().iter().zip(world.effects());
+    let is_it = |fault: &Fault| !fault.drawn && matches!(fault.action, Action::Partition { .. });
+    let mut partitions = effects.filter(|(fault, _)| is_it(fault));
     partitions.find_map(|(_, effect)| Some((effect.began?, effect.ended?)))
 }
 
@@ -133,20 +130,23 @@ pub struct FaultCount {
     pub kind: &'static str,
     pub attempted: u64,
     pub effective: u64,
+    /// Not done, to spare the last copy of something.
+    pub refused: u64,
 }
 
-/// By kind, and only kinds that the scenario declares.
+/// By kind, and only kinds that the scenario declares or the seed drew.
 pub fn faults(world: &World) -> Vec<FaultCount> {
     let scenario = world.scenario();
     let mut counts: Vec<FaultCount> = Vec::new();
-    for (fault, effect) in scenario.faults.iter().zip(world.effects()) {
+    for (fault, effect) in world.faults().iter().zip(world.effects()) {
         let kind = fault.action.kind();
         let at = counts.iter().position(|count| count.kind == kind).unwrap_or_else(|| {
-            counts.push(FaultCount { kind, attempted: 0, effective: 0 });
+            counts.push(FaultCount { kind, attempted: 0, effective: 0, refused: 0 });
             counts.len() - 1
         });
         counts[at].attempted += u64::from(effect.began.is_some());
         counts[at].effective += u64::from(effect.effective);
+        counts[at].refused += u64::from(effect.refused);
     }
     let network = world.network().counts();
     for (kind, rate, effective) in [
@@ -154,7 +154,7 @@ pub fn faults(world: &World) -> Vec<FaultCount> {
         ("duplication", scenario.network.duplication, network.duplicated),
     ] {
         if rate.0 > 0 {
-            counts.push(FaultCount { kind, attempted: network.offered, effective });
+            counts.push(FaultCount { kind, attempted: network.offered, effective, refused: 0 });
         }
     }
     counts
@@ -175,13 +175,13 @@ mod tests {
     #[test]
     fn only_successes_have_a_latency() {
         let mut sample = Sample::default();
-        assert_eq!(Latency::of(&sample.history), None);
+        assert_eq!(latency(&sample.history), None);
         for _ in 0..100 {
             sample.read();
         }
         sample.history[7].end = Some(sample.history[7].start + crate::base::time::Duration(1000));
         sample.history[8].end = None;
-        let latency = Latency::of(&sample.history).expect("some");
+        let latency = latency(&sample.history).expect("some");
         assert_eq!((latency.p50, latency.p90, latency.max), (5, 5, 1000));
     }
 }

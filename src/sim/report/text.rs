@@ -8,9 +8,11 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::stats::{self, Classes, OfKind};
 use super::{Setting, json, picture};
-use crate::base::rng::Ppm;
 use crate::base::time::Duration;
+use crate::sim::network::Shape;
+use crate::sim::percentiles::Percentiles;
 use crate::sim::run::Ended;
+use crate::sim::scenario::{Scenario, tell_clients};
 use crate::sim::verdict::Verdict;
 use crate::sim::world::World;
 
@@ -44,12 +46,12 @@ pub fn verdict(ended: &Ended) -> String {
     }
 }
 
-/// What was decided before the run: by the scenario, by default, or by the seed.
-fn options(world: &World) -> String {
+/// What was decided before the run: by the scenario, by default, or by the seed. Each line is a name, then what was
+/// decided.
+pub(super) fn options(world: &World) -> String {
     let scenario = world.scenario();
     let node = &scenario.nodes[0];
-    let (network, disk, clients) = (&scenario.network, &scenario.disk, &scenario.clients);
-    let mix = &clients.mix;
+    let (network, disk) = (&scenario.network, &scenario.disk);
     let mut lines = std::vec![
         format!(
             "cluster   {} nodes, N={} R={} W={}, {} quorums",
@@ -59,36 +61,31 @@ fn options(world: &World) -> String {
             node.w,
             if node.sloppy { "sloppy" } else { "strict" }
         ),
-        format!("run       {}, then up to {} to recover", scenario.duration, scenario.settle),
         format!(
-            "network   {} to {} per frame, {} of them ten times as long; {} lost, {} doubled",
+            "run       {}, then up to {} to recover{}",
+            scenario.duration,
+            scenario.settle,
+            heal(scenario)
+        ),
+        format!(
+            "network   {} to {} per frame{}, {} of them ten times as long; {} lost, {} doubled",
             network.latency_min,
             network.latency_max,
-            percent(network.tail),
-            percent(network.loss),
-            percent(network.duplication)
+            shape(network.shape),
+            network.tail,
+            network.loss,
+            network.duplication
         ),
         format!(
             "disk      {} to {} per sync, {} of them twenty times as long",
-            disk.sync_min,
-            disk.sync_max,
-            percent(disk.slow)
-        ),
-        format!(
-            "clients   {} from {}, {} keys, values of {} to {} bytes, thinking {} to {}",
-            clients.count,
-            clients.start,
-            clients.keys,
-            clients.value_min,
-            clients.value_max,
-            clients.think_min,
-            clients.think_max
-        ),
-        format!(
-            "mix       {} get, {} update, {} put, {} add, {} delete",
-            mix.get, mix.update, mix.put, mix.add, mix.delete
+            disk.sync_min, disk.sync_max, disk.slow
         ),
     ];
+    for group in &scenario.clients {
+        let [clients, mix] = tell_clients(group);
+        lines.push(format!("clients   {clients}"));
+        lines.push(format!("mix       {mix}"));
+    }
     for (number, host) in world.hosts.iter().enumerate() {
         lines.push(format!(
             "drawn     n{}: {} per step, wall clock {} off, monotonic clock {:+} ppm",
@@ -98,7 +95,17 @@ fn options(world: &World) -> String {
             host.clock.mono_drift()
         ));
     }
+    for drawn in world.drawn() {
+        lines.push(format!("drawn     {:<14}{}", drawn.name, drawn.value));
+    }
     lines.join("\n")
+}
+
+fn heal(scenario: &Scenario) -> String {
+    match scenario.heal.every {
+        Duration::ZERO => "; no copies are healed on the way".into(),
+        every => format!("; copies are healed at faults, and every {every}"),
+    }
 }
 
 fn operations(world: &World) -> String {
@@ -126,13 +133,35 @@ fn operations(world: &World) -> String {
     let shares = "; the share that succeeded before, during and after the partition";
     let note = format!("latency of what succeeded{}", if parted { shares } else { "" });
     let mut text = format!("{}\n({note})\n", table.trim_fmt());
+    text.push_str(&staleness(world));
     for (why, count) in stats::failures(world) {
         text.push_str(&format!("{count:>8}  {why}\n"));
     }
     text
 }
 
-fn available(classes: &Classes) -> String {
+/// Where no read is behind, there is nothing to tell.
+fn staleness(world: &World) -> String {
+    let Some(of) = stats::staleness(world).filter(|of| of.stale > 0) else { return String::new() };
+    let list = |of: Percentiles, show: fn(u64) -> String| {
+        let named = of.named().map(|(name, value)| format!("{name} {}", show(value)));
+        named.join(", ")
+    };
+    let versions = list(of.versions, |count| count.to_string());
+    let time = list(of.nanos, |nanos| Duration(nanos).to_string());
+    format!(
+        "{} of {} reads were stale: by versions {versions}; since the first of these was acknowledged {time}\n",
+        of.stale, of.reads
+    )
+}
+
+/// How latencies are spread, if not evenly.
+fn shape(shape: Shape) -> String {
+    if shape == Shape::Uniform { String::new() } else { format!(", {}", shape.name()) }
+}
+
+/// The share that succeeded.
+pub(super) fn available(classes: &Classes) -> String {
     classes.availability().map_or_else(|| "-".into(), |share| format!("{}.{:02}%", share / 100, share % 100))
 }
 
@@ -140,7 +169,12 @@ fn faults(world: &World) -> String {
     let lines: Vec<String> = stats::faults(world)
         .into_iter()
         .map(|count| {
-            format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective)
+            let mut line =
+                format!("{:<14}{} attempted, {} effective", count.kind, count.attempted, count.effective);
+            if count.refused > 0 {
+                line.push_str(&format!(", {} refused by the budget", count.refused));
+            }
+            line
         })
         .collect();
     if lines.is_empty() { "none declared".into() } else { lines.join("\n") }
@@ -159,7 +193,7 @@ fn facts(world: &World) -> String {
 
 fn checks(ended: &Ended) -> String {
     let line = |check: &crate::sim::check::Check| {
-        format!("{} {:<12}{}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail)
+        format!("{} {:<20}{}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail)
     };
     let lines: Vec<String> = ended.checks.iter().map(line).collect();
     if lines.is_empty() { "none, the run did not come so far".into() } else { lines.join("\n") }
@@ -183,29 +217,6 @@ fn speed(world: &World, setting: &Setting) -> String {
     )
 }
 
-/// Exact: a millionth is the fourth decimal of a percent.
-fn percent(share: Ppm) -> String {
-    let decimals = format!("{:04}", share.0 % 10_000);
-    match decimals.trim_end_matches('0') {
-        "" => format!("{}%", share.0 / 10_000),
-        decimals => format!("{}.{decimals}%", share.0 / 10_000),
-    }
-}
-
 fn signed(nanos: i64) -> String {
     format!("{}{}", if nanos < 0 { '-' } else { '+' }, Duration(nanos.unsigned_abs()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_print_as_they_are_typed() {
-        for (ppm, text) in
-            [(0, "0%"), (5_000, "0.5%"), (1, "0.0001%"), (1_000_000, "100%"), (10_500, "1.05%")]
-        {
-            assert_eq!(percent(Ppm(ppm)), text);
-        }
-    }
 }

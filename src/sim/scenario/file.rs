@@ -1,21 +1,25 @@
-//! What can be typed into a scenario file. The manual's scenario reference explains each key.
+//! What can be typed into a scenario file. The manual's scenario reference explains each key. The JSON Schema for
+//! editors (`schema.rs`) follows from these types.
 //!
 //! Values whose meaning is checked against others carry their place in the file (`Spanned`), so that the complaint can
 //! point at them.
 
+use std::collections::BTreeMap;
 use std::string::String;
 use std::vec::Vec;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::Problem;
+use super::faults::typed;
+use super::place::Spanned;
 use super::text::{As, Hash64, split_expected};
 use crate::base::rng::Ppm;
 use crate::base::time::Duration;
 use crate::quorum::tally::Level;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub name: Option<String>,
@@ -30,15 +34,18 @@ pub(super) struct File {
     #[serde(default)]
     pub clocks: Clocks,
     #[serde(default)]
-    pub clients: Clients,
+    pub clients: super::clients::Groups,
     #[serde(default)]
-    pub fault: Vec<Fault>,
+    pub fault: Vec<typed::Fault>,
     #[serde(default)]
-    pub expect: Expect,
+    pub rates: BTreeMap<Spanned<String>, typed::Rate>,
+    pub swarm: Option<typed::Swarm>,
+    #[serde(default)]
+    pub expect: super::expect::File,
     pub regression: Option<Regression>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cluster {
     pub nodes: Spanned<u16>,
@@ -54,15 +61,18 @@ pub(super) struct Cluster {
     pub exchange_every: Option<Spanned<As<Duration>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Run {
     pub duration: Spanned<As<Duration>>,
     pub settle: Option<As<Duration>>,
+    pub heal_every: Option<As<Duration>>,
     pub events_max: Option<u64>,
+    #[serde(default)]
+    pub unrestricted: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Storage {
     pub memtable_bytes: Option<Spanned<u64>>,
@@ -74,7 +84,7 @@ pub(super) struct Storage {
 }
 
 /// From `min` to `max`, both included.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Between<T> {
     pub min: T,
@@ -83,121 +93,60 @@ pub(super) struct Between<T> {
 
 pub(super) type Spans = Spanned<Between<As<Duration>>>;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Network {
     pub latency: Option<Spans>,
     pub tail: Option<As<Ppm>>,
     pub loss: Option<As<Ppm>>,
     pub duplication: Option<As<Ppm>>,
+    pub shape: Option<Spanned<String>>,
+    pub corruption: Option<As<Ppm>>,
+    pub reordering: Option<Reordering>,
+    pub bytes_per_second: Option<Spanned<u64>>,
 }
 
-#[derive(Default, Deserialize)]
+/// A share of frames that are late by up to so much.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reordering {
+    pub share: As<Ppm>,
+    pub by: As<Duration>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Disk {
     pub sync: Option<Spans>,
     pub slow: Option<As<Ppm>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Clocks {
     pub offset: Option<Spanned<As<Duration>>>,
     pub drift_ppm: Option<Spanned<u32>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Clients {
-    pub count: Option<Spanned<u32>>,
-    pub keys: Option<Spanned<u64>>,
-    pub start: Option<Spanned<As<Duration>>>,
-    pub think: Option<Spans>,
-    pub value_bytes: Option<Spanned<Between<u32>>>,
-    pub timeout: Option<Spanned<As<Duration>>>,
-    pub mix: Option<Spanned<Mix>>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Mix {
-    pub get: u32,
-    pub update: u32,
-    pub put: u32,
-    pub add: u32,
-    pub delete: u32,
-}
-
-/// One `[[fault]]`: a table with one key, the kind. (Tagged from outside, because places inside an internally tagged
-/// enum are lost.)
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Fault {
-    Partition(Partition),
-    Crash(Crash),
-    Restart(Restart),
-    Pause(Pause),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Partition {
-    pub at: Spanned<As<Duration>>,
-    #[serde(rename = "for")]
-    pub lasts: Option<Spanned<As<Duration>>>,
-    pub groups: Spanned<Vec<Vec<Spanned<String>>>>,
-    #[serde(default)]
-    pub one_way: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Crash {
-    pub at: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
-    #[serde(default)]
-    pub lose: Lose,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Lose {
-    #[default]
-    Unsynced,
-    Torn,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Restart {
-    pub at: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pause {
-    pub at: Spanned<As<Duration>>,
-    #[serde(rename = "for")]
-    pub lasts: Spanned<As<Duration>>,
-    pub node: Spanned<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Expect {
-    pub facts: Vec<Spanned<String>>,
-    pub news_rounds: Option<Spanned<u32>>,
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Regression {
     pub seed: u64,
     pub verdict: Spanned<String>,
     pub trace_hash: Option<As<Hash64>>,
     pub state_hash: Option<As<Hash64>>,
+    pub recorded: Option<Recorded>,
     pub story: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recorded {
+    pub events: u64,
+    pub ok: u64,
+    pub rejected: u64,
+    pub unknown: u64,
+    pub failed: Vec<String>,
 }
 
 /// The file in `text`.

@@ -1,9 +1,12 @@
 //! The small languages inside a scenario file: spans of time, percentages, levels and hashes.
 
+use core::any::type_name;
 use core::fmt;
 use core::marker::PhantomData;
+use std::borrow::Cow;
 use std::string::{String, ToString};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use crate::base::rng::Ppm;
@@ -14,6 +17,9 @@ use crate::quorum::tally::Level;
 pub(super) trait Text: Sized {
     /// What is allowed, for error messages.
     const ALLOWED: &str;
+
+    /// A regular expression for editors, as far as one can tell.
+    const PATTERN: Option<&str> = None;
 
     fn parse(text: &str) -> Option<Self>;
 
@@ -52,8 +58,32 @@ impl<'de, T: Text> Deserialize<'de> for As<T> {
     }
 }
 
+impl<T: Text> JsonSchema for As<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        let name = type_name::<T>();
+        name.rsplit("::").next().unwrap_or(name).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut text = json_schema!({ "type": "string", "description": T::ALLOWED });
+        if let Some(pattern) = T::PATTERN {
+            text.insert("pattern".into(), pattern.into());
+        }
+        // A pattern binds strings only.
+        if T::from_number(1).is_some() {
+            text.insert("type".into(), std::vec!["string", "integer"].into());
+        }
+        text
+    }
+}
+
 impl Text for Duration {
     const ALLOWED: &str = r#"a span of time such as "20s", "150ms" or "400us""#;
+    const PATTERN: Option<&str> = Some("^[0-9]+(ns|us|ms|s|m)$");
 
     fn parse(text: &str) -> Option<Duration> {
         parse_span(text)
@@ -77,6 +107,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
 
 impl Text for Ppm {
     const ALLOWED: &str = r#"a share from "0%" to "100%", such as "0.5%", with at most 4 decimals"#;
+    const PATTERN: Option<&str> = Some(r"^[0-9]{1,3}(\.[0-9]{1,4})?%$");
 
     fn parse(text: &str) -> Option<Ppm> {
         let number = text.strip_suffix('%')?;
@@ -93,6 +124,7 @@ impl Text for Ppm {
 
 impl Text for Level {
     const ALLOWED: &str = r#"a number of replicas, "one", "quorum" or "all""#;
+    const PATTERN: Option<&str> = Some("^(one|quorum|all)$");
 
     fn parse(text: &str) -> Option<Level> {
         match text {
@@ -114,6 +146,7 @@ pub(super) struct Hash64(pub u64);
 
 impl Text for Hash64 {
     const ALLOWED: &str = "16 hexadecimal digits";
+    const PATTERN: Option<&str> = Some("^[0-9a-fA-F]{16}$");
 
     fn parse(text: &str) -> Option<Hash64> {
         let is_hash = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

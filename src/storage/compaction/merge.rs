@@ -5,7 +5,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::storage::error::ReadError;
-use crate::storage::memtable::{self, Entry};
+use crate::storage::memtable;
+use crate::storage::record::Record;
 use crate::storage::table::Pages;
 use crate::storage::table::reader::Run;
 
@@ -20,7 +21,7 @@ impl Source {
         Source::Tables(Box::new(run))
     }
 
-    fn head(&self) -> Option<&Entry> {
+    fn head(&self) -> Option<Record<'_>> {
         match self {
             Source::Memory(cursor) => cursor.head(),
             Source::Tables(run) => run.head(),
@@ -53,30 +54,44 @@ impl Source {
 pub struct Merge {
     /// Newest first.
     sources: Vec<Source>,
+    /// Whose entry was handed out last.
+    current: Option<usize>,
 }
 
 impl Merge {
     /// Unpositioned: [`Merge::seek`] comes first.
     pub fn new(newest_first: Vec<Source>) -> Merge {
-        Merge { sources: newest_first }
+        Merge { sources: newest_first, current: None }
     }
 
     pub fn seek(&mut self, from: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
+        self.current = None;
         self.sources.iter_mut().try_for_each(|source| source.seek(from, pages))
     }
 
     /// The next entry, deletes included. After an error the walk is over.
-    pub fn next(&mut self, pages: &mut Pages) -> Result<Option<Entry>, ReadError> {
+    pub fn next(&mut self, pages: &mut Pages) -> Result<Option<Record<'_>>, ReadError> {
+        self.leave(pages)?;
         // Of equal keys `min_by` gives the first, which is the newest.
         let heads = self.sources.iter().enumerate().filter_map(|(at, source)| Some((at, source.head()?)));
-        let Some((newest, (key, value))) = heads.min_by(|a, b| a.1.0.cmp(&b.1.0)) else { return Ok(None) };
-        let (key, value) = (key.clone(), value.clone());
-        for source in self.sources.iter_mut().skip(newest) {
-            if source.head().is_some_and(|head| head.0 == key) {
-                source.advance(pages)?;
-                assert!(source.head().is_none_or(|head| head.0 > key), "keys come in rising order");
+        let Some((newest, head)) = heads.min_by(|a, b| a.1.0.cmp(b.1.0)) else { return Ok(None) };
+        self.current = Some(newest);
+        Ok(Some(head))
+    }
+
+    /// Moves from the current key to the next, in every source that is on it.
+    fn leave(&mut self, pages: &mut Pages) -> Result<(), ReadError> {
+        let Some(current) = self.current.take() else { return Ok(()) };
+        let (newer, older) = self.sources.split_at_mut(current + 1);
+        let Some(current) = newer.last_mut() else { return Ok(()) };
+        if let Some((key, _)) = current.head() {
+            for source in older {
+                if source.head().is_some_and(|head| head.0 == key) {
+                    source.advance(pages)?;
+                    assert!(source.head().is_none_or(|head| head.0 > key), "keys come in rising order");
+                }
             }
         }
-        Ok(Some((key, value)))
+        current.advance(pages)
     }
 }

@@ -13,10 +13,15 @@ use crate::storage::version::Edit;
 
 impl Engine {
     /// The next sync to start, if any; call until there is none. At most one of the log and one of the
-    /// manifest are in flight.
-    pub fn poll_sync(&mut self) -> Option<SyncRequest> {
-        if !matches!(self.status, Status::Open) {
-            return None;
+    /// manifest are in flight. Writes that gathered are put into the log first, which is where a failing disk shows.
+    pub fn poll_sync(&mut self, disk: &mut dyn Disk) -> Result<Option<SyncRequest>, Poisoned> {
+        match self.status {
+            Status::Open => {}
+            Status::Closed => return Ok(None),
+            Status::Poisoned(poisoned) => return Err(poisoned),
+        }
+        if self.wal.is_group_due() {
+            self.write_group(disk)?;
         }
         let ticket = SyncTicket(self.next_ticket);
         let request = if self.log_sync.is_none()
@@ -28,10 +33,10 @@ impl Engine {
             self.manifest_sync = Some((request, self.manifest.appended()));
             request
         } else {
-            return None;
+            return Ok(None);
         };
         self.next_ticket += 1;
-        Some(request)
+        Ok(Some(request))
     }
 
     /// A sync has ended. Tickets that nobody waits for are ignored. A failed sync is never tried again: the
@@ -87,13 +92,19 @@ impl Engine {
         }
     }
 
+    /// Hands out no jobs that write until this is taken back. For a driver or node with a clock, which the engine has
+    /// not.
+    pub fn pause_jobs(&mut self, paused: bool) {
+        self.jobs_paused = paused;
+    }
+
     /// The next job to start, if any; call until there is none. At most one flush, one compaction or repair, and
     /// one scrub are on their way.
     pub fn poll_job(&mut self) -> Option<(JobId, Job)> {
         if !matches!(self.status, Status::Open) {
             return None;
         }
-        let writes = self.reserve.takes_jobs();
+        let writes = self.reserve.takes_jobs() && !self.jobs_paused;
         let job = if writes { self.poll_flush().or_else(|| self.poll_compaction()) } else { None };
         job.or_else(|| self.poll_scrub())
     }
@@ -187,7 +198,7 @@ impl Engine {
         } else if let Some(scrub) = self.scrub.take_if(|scrub| scrub.work == running) {
             self.scrubbed = scrub.table.number;
             if let Ok(output) = result {
-                self.note_damage(output.damaged);
+                self.note_damage(output.damaged, disk);
             }
             Ok(())
         } else {
@@ -204,7 +215,7 @@ impl Engine {
                 frozen.work = Work::Written;
                 let before = (self.log_floor, self.flushed);
                 (self.log_floor, self.flushed) = (self.wal.active().number, last);
-                let done = self.append_edit(0, output.added, Vec::new(), alloc::vec![log], disk)?;
+                let done = self.append_edit(true, 0, output.added, Vec::new(), alloc::vec![log], disk)?;
                 if done == Done::Full {
                     (self.log_floor, self.flushed) = before;
                 }
@@ -231,13 +242,13 @@ impl Engine {
                 let kept = |number: &&u64| output.added.iter().any(|table| table.number == **number);
                 let obsolete = inputs.iter().filter(|number| !kept(number));
                 let obsolete = obsolete.map(|number| FileName::new(FileKind::Table, *number)).collect();
-                self.append_edit(into, output.added, inputs, obsolete, disk)?
+                self.append_edit(false, into, output.added, inputs, obsolete, disk)?
             }
             Err(JobError::Write { operation, why }) => self.job_failed(operation, why, disk)?,
             Err(JobError::Read(error)) => {
                 // The damage costs its keys and the space that compaction would have freed; nothing else
                 // stops.
-                self.note_damage([error]);
+                self.note_damage([error], disk);
                 Done::Damaged
             }
         };
@@ -274,6 +285,7 @@ impl Engine {
     /// itself. On a full disk it may take the reserve's space; if even that is gone, nothing has changed.
     fn append_edit(
         &mut self,
+        is_flush: bool,
         level: u8,
         added: Vec<TableMeta>,
         removed: Vec<u64>,
@@ -286,6 +298,7 @@ impl Engine {
             log_floor: self.log_floor,
             flushed: self.flushed.0,
             next_file: self.next_file,
+            damaged: Vec::new(),
         };
         let file = self.manifest.file();
         let mut appended = self.manifest.append(&edit, disk);
@@ -295,7 +308,7 @@ impl Engine {
         }
         match appended {
             Ok(number) => {
-                self.pending.push_back(Pending { number, edit, obsolete, is_flush: level == 0 });
+                self.pending.push_back(Pending { number, edit, obsolete, is_flush });
                 Ok(Done::Appended)
             }
             Err(DiskError::Full) => {

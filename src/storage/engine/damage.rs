@@ -5,19 +5,21 @@
 //! suspect; the layer above fetches those from other replicas, and hands them in; the table is then written
 //! anew without the damaged blocks.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{Compaction, Engine, Scrubbing, Status, Work};
 use crate::base::bytes::Bytes;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 use crate::storage::cache::Place;
 use crate::storage::compaction::merge::{Merge, Source};
-use crate::storage::error::{ReadError, RepairError};
+use crate::storage::error::{Operation, ReadError, RepairError};
 use crate::storage::job::{Job, Repair};
 use crate::storage::memtable::Memtable;
 use crate::storage::table::reader::{self, Run};
 use crate::storage::table::{KeyRange, Pages, TableMeta};
+use crate::storage::version::Edit;
 
 /// A table with damage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +44,8 @@ impl Suspect {
 }
 
 impl Engine {
-    /// The tables in which damage was found since the open, by reads, compactions or the scrub; the deepest
-    /// levels first, which is the order in which they can be repaired.
+    /// The tables in which damage was found, by reads, compactions or the scrub, now or before a restart; the
+    /// deepest levels first, which is the order in which they can be repaired.
     pub fn suspects(&mut self, disk: &mut dyn Disk) -> Vec<Suspect> {
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let mut suspects = Vec::new();
@@ -59,13 +61,54 @@ impl Engine {
         suspects
     }
 
-    pub(super) fn note_damage(&mut self, found: impl IntoIterator<Item = ReadError>) {
+    /// Whether there is any damage that is known.
+    pub fn is_damaged(&self) -> bool {
+        !self.damaged.is_empty()
+    }
+
+    /// How many tables are known to have damage.
+    pub fn damaged_tables(&self) -> u64 {
+        let tables: BTreeSet<u64> = self.damaged.iter().map(|(table, _)| *table).collect();
+        tables.len() as u64
+    }
+
+    /// Whether the table with this number is one of the [`Engine::suspects`].
+    pub fn is_suspect(&self, table: u64) -> bool {
+        self.damaged.range((table, 0)..=(table, u64::MAX)).next().is_some()
+    }
+
+    /// Whether a compaction or a repair is on its way, so that none can begin.
+    pub fn is_rewriting(&self) -> bool {
+        self.compaction.is_some()
+    }
+
+    /// Notes damage, also in the manifest: a restart must not take for whole what was found by a read years ago, and
+    /// let newer tables sink below it.
+    pub(super) fn note_damage(&mut self, found: impl IntoIterator<Item = ReadError>, disk: &mut dyn Disk) {
         for ReadError { file, offset } in found {
             // A job may have read a table that is gone meanwhile.
-            if self.version.tables().any(|table| table.number == file.number) {
-                self.damaged.insert((file.number, offset));
+            if self.version.tables().any(|table| table.number == file.number)
+                && self.damaged.insert((file.number, offset))
+            {
                 self.settled = false;
+                self.unrecorded.push((file.number, offset));
             }
+        }
+        if self.unrecorded.is_empty() || !matches!(self.status, Status::Open) {
+            return;
+        }
+        let edit = Edit {
+            log_floor: self.log_floor,
+            flushed: self.flushed.0,
+            next_file: self.next_file,
+            damaged: self.unrecorded.clone(),
+            ..Edit::default()
+        };
+        match self.manifest.append(&edit, disk) {
+            Ok(_) => self.unrecorded.clear(),
+            // It is noted with what is found next. Until then only a restart forgets it.
+            Err(DiskError::Full) => {}
+            Err(why) => drop(self.poison(Operation::Append(self.manifest.file()), why)),
         }
     }
 
@@ -97,7 +140,7 @@ impl Engine {
         }
         let (level, table) = self.find(suspect.table).expect("suspects are tables of the version");
         let mut memtable = self.shadows(level, &table, &suspect.ranges, disk)?;
-        entries.iter().for_each(|(key, value)| memtable.insert(key.clone(), Some(value.clone())));
+        entries.iter().for_each(|(key, value)| memtable.insert(key, Some(&**value)));
 
         let is_lost = suspect.ranges.first().is_some_and(|range| range.is_of(&table));
         let bytes =
@@ -143,15 +186,8 @@ impl Engine {
         let mut pages = Pages { disk, cache: None, read: 0 };
         let mut deletes = Memtable::default();
         for range in ranges {
-            let mut found = merge.seek(&range.first, &mut pages).and_then(|()| merge.next(&mut pages));
-            while let Ok(Some((key, _))) = &found
-                && range.contains(key)
-            {
-                deletes.insert(key.clone(), None);
-                found = merge.next(&mut pages);
-            }
-            if let Err(error) = found {
-                self.note_damage([error]);
+            if let Err(error) = shadow(&mut merge, range, &mut pages, &mut deletes) {
+                self.note_damage([error], disk);
                 return Err(RepairError::Deeper);
             }
         }
@@ -169,6 +205,23 @@ impl Engine {
             self.scrub = next.map(|table| Scrubbing { table, work: Work::Waiting });
         }
     }
+}
+
+/// A delete for each key in `range` that `merge` walks over.
+fn shadow(
+    merge: &mut Merge,
+    range: &KeyRange,
+    pages: &mut Pages,
+    deletes: &mut Memtable,
+) -> Result<(), ReadError> {
+    merge.seek(&range.first, pages)?;
+    while let Some((key, _)) = merge.next(pages)? {
+        if !range.contains(key) {
+            break;
+        }
+        deletes.insert(key, None);
+    }
+    Ok(())
 }
 
 /// The ranges of the keys in the damaged blocks; all keys of the table if it is not its data blocks that are damaged.

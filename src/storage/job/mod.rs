@@ -30,6 +30,13 @@ pub struct JobOutput {
     pub(super) damaged: Vec<ReadError>,
 }
 
+impl JobOutput {
+    /// Whether tables were written.
+    pub fn has_tables(&self) -> bool {
+        !self.added.is_empty()
+    }
+}
+
 /// Why a job could not finish. What it wrote is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobError {

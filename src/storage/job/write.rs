@@ -196,7 +196,7 @@ impl Write {
             let writer = self.writer.as_mut().expect("just made");
             let before = writer.len();
             let append = Operation::Append(writer.file());
-            let pushed = writer.push(&key, value.as_deref(), pages.disk);
+            let pushed = writer.push(key, value, pages.disk);
             pushed.map_err(|why| JobError::Write { operation: append, why })?;
             written += writer.len() - before;
             if writer.len() >= self.table_bytes && self.number < self.number_end {

@@ -7,7 +7,7 @@ use crate::base::bytes::Bytes;
 use crate::base::codec::{self, Malformed};
 use crate::storage::cache::Place;
 use crate::storage::error::ReadError;
-use crate::storage::memtable::Entry;
+use crate::storage::record::Record;
 use crate::storage::table::{Footer, Handle, KeyRange, Pages, TableMeta, block, filter};
 
 /// What the table knows of the key: nothing (`None`), that it was deleted (`Some(None)`), or its value.
@@ -132,7 +132,6 @@ pub struct Run {
     tables: Vec<Arc<TableMeta>>,
     at: usize,
     cursor: Option<Cursor>,
-    head: Option<Entry>,
     /// Places (table, offset) that are passed over: data blocks, or whole tables by their index or footer.
     skipped: Vec<Place>,
 }
@@ -143,7 +142,7 @@ impl Run {
             tables.windows(2).all(|pair| pair[0].last < pair[1].first),
             "the tables of a run do not overlap"
         );
-        Run { tables, at: 0, cursor: None, head: None, skipped: Vec::new() }
+        Run { tables, at: 0, cursor: None, skipped: Vec::new() }
     }
 
     /// A walk that passes over these places (table, offset): data blocks, or whole tables by their index or footer.
@@ -151,8 +150,9 @@ impl Run {
         Run { skipped, ..Run::new(tables) }
     }
 
-    pub fn head(&self) -> Option<&Entry> {
-        self.head.as_ref()
+    pub fn head(&self) -> Option<Record<'_>> {
+        let block = self.cursor.as_ref()?.block.as_ref()?;
+        Some((block.key(), block.value()))
     }
 
     /// Moves to the first entry at or after `from`.
@@ -171,17 +171,14 @@ impl Run {
         self.settle(&[], pages)
     }
 
-    /// Goes on to the next table where one has ended, and takes the entry there as the head.
+    /// Goes on to the next table where one has ended.
     fn settle(&mut self, from: &[u8], pages: &mut Pages) -> Result<(), ReadError> {
-        self.head = None;
         while let Some(table) = self.tables.get(self.at) {
-            match self.cursor.take() {
-                Some(Cursor { block: None, .. }) => self.at += 1,
-                Some(cursor) => {
-                    let block = cursor.block.as_ref();
-                    self.head = block.map(|block| (Bytes::new(block.key()), block.value().map(Bytes::new)));
-                    self.cursor = Some(cursor);
-                    return Ok(());
+            match &self.cursor {
+                Some(cursor) if cursor.block.is_some() => return Ok(()),
+                Some(_) => {
+                    self.cursor = None;
+                    self.at += 1;
                 }
                 None => match self.open(table, from, pages) {
                     Ok(cursor) => self.cursor = Some(cursor),

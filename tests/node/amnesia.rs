@@ -1,0 +1,183 @@
+//! A node that forgot writes that it numbered must not number others the same: replicas would take the new ones for the
+//! old, and drop what was acknowledged. These are the cases that Riak found one by one (its issue 679).
+
+use std::collections::BTreeSet;
+
+use kvsim::base::bytes::Bytes;
+use kvsim::base::id::NodeId;
+use kvsim::base::limits::ACTORS_MAX;
+use kvsim::base::time::{Duration, WallTime};
+use kvsim::causal::clock::Clock;
+use kvsim::causal::dot::{Actor, Dot};
+use kvsim::causal::siblings::Siblings;
+use kvsim::node::fact::Fact;
+use kvsim::node::input::Input;
+use kvsim::node::message::Message;
+use kvsim::node::request::{Outcome, Rejection};
+use kvsim::quorum::tally::Level;
+use kvsim::sim::disk::SimDisk;
+
+use crate::table::{Table, at, put_with};
+
+/// A table, the dots that it gave, and what has to be there in the end.
+struct Trial {
+    table: Table,
+    dots: BTreeSet<Dot>,
+    acknowledged: Vec<String>,
+}
+
+impl Trial {
+    fn new() -> Trial {
+        // So rarely that nobody tells a node what it forgot before it writes again.
+        let table = Table::with(3, |config| config.exchange_every = Duration::from_secs(40));
+        Trial { table, dots: BTreeSet::new(), acknowledged: Vec::new() }
+    }
+
+    /// A write that replaces nothing, so that each has to be there in the end.
+    fn write(&mut self, node: u64, value: &str, level: Level) {
+        let request = at(put_with("key", value, Some(Bytes::default())), level);
+        match self.table.request(node, request) {
+            Some(Outcome::Written { dot, .. }) => {
+                assert!(self.dots.insert(dot), "{dot} was given twice: {value}");
+                self.acknowledged.push(value.to_owned());
+            }
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+
+    /// `node` loses its disk, or gets `backup` for it, and starts again.
+    fn restart_with(&mut self, node: u64, disk: SimDisk) {
+        let config = self.table.crash(node);
+        self.table.disks.insert(node, disk);
+        self.table.boot(config).expect("it starts");
+    }
+
+    fn settle(&mut self) {
+        self.table.heal();
+        self.table.advance(Duration::from_secs(170));
+    }
+
+    /// Everybody has everything that was acknowledged.
+    fn conclude(mut self) {
+        self.settle();
+        self.acknowledged.sort();
+        for node in 1..=3 {
+            let (mut values, _) = self.table.get(node, "key");
+            values.sort();
+            assert_eq!(values, self.acknowledged, "through n{node}");
+            assert_eq!(self.table.peek(node, "key"), self.table.peek(1, "key"), "on n{node}");
+        }
+    }
+}
+
+/// kv679_dataloss: the coordinator's whole disk is gone, and it writes the same key before anybody has told it anything.
+#[test]
+fn kv679_a_lost_disk() {
+    let mut trial = Trial::new();
+    trial.write(1, "before", Level::Quorum);
+    trial.write(1, "more", Level::Quorum);
+    trial.restart_with(1, SimDisk::new());
+    trial.table.advance(Duration::from_secs(3));
+    trial.write(1, "after", Level::Quorum);
+    trial.conclude();
+}
+
+/// The same with an old copy of the disk: generations count on from the copy, through numbers that were used already.
+#[test]
+fn kv679_a_restored_backup() {
+    let mut trial = Trial::new();
+    trial.write(1, "in the backup", Level::Quorum);
+    let backup = trial.table.disks[&1].clone();
+    let config = trial.table.crash(1);
+    trial.table.boot(config).expect("it starts");
+    trial.table.advance(Duration::from_secs(3));
+    trial.write(1, "after the backup", Level::Quorum);
+    trial.write(1, "and more", Level::Quorum);
+    trial.restart_with(1, backup);
+    trial.table.advance(Duration::from_secs(3));
+    trial.write(1, "restored", Level::Quorum);
+    trial.conclude();
+}
+
+/// kv679_dataloss_fb: the copy of one key is lost while the node runs, and it coordinates the key again. Here the key is
+/// lost with a disk under a node whose actor lives on; what tells it is that others know more of its writes than it.
+#[test]
+fn kv679_a_lost_key_under_a_living_actor() {
+    let mut trial = Trial::new();
+    let before = trial.table.clone();
+    trial.write(1, "first", Level::Quorum);
+    trial.write(1, "second", Level::Quorum);
+    // Node and disk of an earlier moment, as if they had never written the key.
+    trial.table.nodes.insert(1, before.nodes[&1].clone());
+    trial.table.disks.insert(1, before.disks[&1].clone());
+    trial.settle();
+    let renewed = trial.table.count(Fact::ActorRenewed);
+    trial.write(1, "third", Level::Quorum);
+    assert_eq!(trial.table.count(Fact::ActorRenewed), renewed + 1);
+    trial.write(1, "fourth", Level::Quorum);
+    assert_eq!(trial.table.count(Fact::ActorRenewed), renewed + 1, "once is enough");
+    trial.conclude();
+}
+
+/// kv679_dataloss_fb2, the case that a generator found: the amnesiac hears of a part of its past only, from a replica
+/// that has not all of it either, and goes on from there.
+#[test]
+fn kv679_an_amnesiac_that_hears_of_half_of_its_past() {
+    let mut trial = Trial::new();
+    let before = trial.table.clone();
+    trial.write(1, "first", Level::All);
+    trial.table.partition(&[3]);
+    trial.write(1, "second", Level::Quorum);
+    trial.table.nodes.insert(1, before.nodes[&1].clone());
+    trial.table.disks.insert(1, before.disks[&1].clone());
+    // Only the third, which missed the second write, speaks to it: a repair of what it has.
+    trial.table.partition(&[2]);
+    let siblings = std::sync::Arc::new(trial.table.peek(3, "key"));
+    let from = trial.table.nodes[&3].sender();
+    let op = kvsim::base::id::OpId(0);
+    let message = Message::Store { op, key: Bytes::from("key"), siblings, early: false };
+    trial.table.step(1, Input::Peer { from, message });
+    assert_eq!(trial.table.peek(1, "key").versions().len(), 1, "it has the first again");
+    trial.write(1, "third", Level::One);
+    trial.conclude();
+}
+
+/// A client knows more of the amnesiac's writes than the amnesiac itself.
+#[test]
+fn kv679_a_context_from_a_forgotten_past() {
+    let mut trial = Trial::new();
+    let before = trial.table.clone();
+    trial.write(1, "first", Level::Quorum);
+    let (_, context) = trial.table.get(2, "key");
+    trial.write(1, "second", Level::Quorum);
+    trial.table.partition(&[1]);
+    trial.table.nodes.insert(1, before.nodes[&1].clone());
+    trial.table.disks.insert(1, before.disks[&1].clone());
+    let outcome = trial.table.request(1, at(put_with("key", "third", Some(context)), Level::One));
+    let Some(Outcome::Written { dot, .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(trial.dots.insert(dot), "{dot} was given twice");
+    trial.acknowledged = vec!["second".into(), "third".into()];
+    trial.conclude();
+}
+
+/// The price of an epoch for every start: a clock names them all, up to a bound. Beyond it a write is refused, with the
+/// reason, and what is there can still be read.
+#[test]
+fn a_key_that_as_many_actors_wrote_as_a_clock_may_name_takes_no_more() {
+    let mut table = Table::new(3);
+    let actor = |epoch| Actor { node: NodeId(9), epoch };
+    let mut clock = Clock::EMPTY;
+    (0..ACTORS_MAX as u64).for_each(|epoch| clock.record(Dot { actor: actor(epoch), counter: 1 }));
+    let mut siblings = Siblings::default();
+    siblings.write(actor(0), &clock, WallTime(0), Some(Bytes::from("value")));
+    let siblings = std::sync::Arc::new(siblings);
+    for node in 1..=3 {
+        let from = table.nodes[&(node % 3 + 1)].sender();
+        let (key, siblings) = (Bytes::from("key"), siblings.clone());
+        let message = Message::Store { op: kvsim::base::id::OpId(0), key, siblings, early: false };
+        table.step(node, Input::Peer { from, message });
+    }
+    let refused = Rejection::Actors { max: ACTORS_MAX as u32 };
+    assert_eq!(table.put(1, "key", "more"), Some(Outcome::Rejected(refused)));
+    assert_eq!(table.get(2, "key").0, ["value"]);
+}
