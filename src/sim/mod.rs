@@ -23,6 +23,7 @@ pub mod heal;
 pub mod history;
 pub mod host;
 pub mod impair;
+pub mod membership;
 pub mod network;
 pub mod percentiles;
 pub mod probe;
