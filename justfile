@@ -32,15 +32,16 @@ replay:
 # The committed summary of each shipped scenario at seed 42, without what depends on the machine.
 baseline:
     cargo build --release
-    for scenario in scenarios/*.toml; do \
+    for scenario in scenarios/*.toml scenarios/large/*.toml; do \
         cargo run --release -- run "$scenario" --seed 42 --json | grep -v '"wall_ns"' \
             > "sim-results/baseline/$(basename "$scenario" .toml).json" || exit 1; \
     done
 
-# Long runs: a thousand seeds of each scenario, and the property tests with many more cases.
+# Long runs: a thousand seeds of each scenario, twenty of the large ones, and the property tests with many more cases.
 nightly:
     cargo build --release
     cargo run --release -- sweep scenarios/*.toml --seeds 1..1001 --save
+    cargo run --release -- sweep scenarios/large/*.toml --seeds 1..21 --jobs 1 --save
     PROPTEST_CASES=20000 KVSIM_TWIN_SEEDS=50 cargo test --release
     just nightly-storage
 

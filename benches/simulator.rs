@@ -82,6 +82,7 @@ fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder).expect("scenarios").map(|entry| entry.expect("readable").path()).collect();
+    paths.retain(|path| path.is_file());
     paths.sort();
     paths
 }

@@ -332,6 +332,41 @@ fn every_file_is_part_of_the_crate() {
 }
 
 /// The rules above rest on this: a rule that looks at a comment, or misses code, is worth nothing.
+/// The manual names a test, a scenario or a regression for each pitfall. All of them exist.
+#[test]
+fn the_table_of_pitfalls_names_what_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = String::new();
+    for folder in ["src", "tests"] {
+        let mut paths = Vec::new();
+        collect(&root.join(folder), &mut paths);
+        paths.iter().for_each(|path| texts += &fs::read_to_string(path).expect("readable"));
+    }
+    let table = fs::read_to_string(root.join("src/manual/pitfalls.rs")).expect("the table is there");
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("//! | ")).skip(1).collect();
+    let mut findings = Vec::new();
+    for row in &rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let names: Vec<&str> = cells[4].split('`').skip(1).step_by(2).collect();
+        let open = cells[5].starts_with("next");
+        if names.is_empty() && !open {
+            findings.push(format!("nothing shows that this is covered: {row}"));
+        }
+        for name in names {
+            let file = |folder: &str| root.join(folder).join(name).exists();
+            let exists = texts.contains(&format!("fn {name}("))
+                || file("scenarios")
+                || file("scenarios/large")
+                || file("sim-results/regressions");
+            if !exists {
+                findings.push(format!("there is no {name}"));
+            }
+        }
+    }
+    assert_eq!(rows.len(), 31, "one row for each pitfall");
+    finish(findings);
+}
+
 #[test]
 fn blanking_removes_comments_and_literals_and_nothing_else() {
     let text =

@@ -61,8 +61,10 @@
 //!
 //! Any node coordinates a read: it asks all N replicas and merges what they answer. "I do not have it" is an answer; a
 //! damaged copy is not. A replica answers only with what is on its disk; a key that is being written is answered for
-//! when the sync has ended. If the coordinator is a replica, the others send a fingerprint, and the whole only if it
-//! differs.
+//! when the sync has ended. Only one whole copy is asked for: the coordinator's own if it is a replica, else that of
+//! the replica that it prefers. The others send a fingerprint (or the whole, if that is small), and the whole only if
+//! it differs. If the one that was asked for the whole is late, by the time in which 99 of 100 answers came lately,
+//! the next is asked as well (`read_speculated`).
 //!
 //! Once there are R answers, what to show is fixed: their merge. If R of the replicas hold all of it, the client is
 //! answered at once. If not, those that know less are sent it first, and the client is answered when R of them have
@@ -169,9 +171,24 @@
 //!
 //! ## Who is alive
 //!
-//! Heartbeat counters spread by gossip. A node whose heartbeat stands still is *suspected* by whoever notices, who
-//! then no longer counts on it; it is *down* only when two distinct observers accuse it. Suspicion changes no
-//! placement, and every member is contacted for ever.
+//! A node whose heartbeat stands still for `suspect_after` is *suspected* by whoever watches it, who then no longer
+//! counts on it and accuses it in what it tells others; it is *down* when two distinct observers accuse it. Only who
+//! says so in person counts, and only observers, and those who heard it from two, say so: one node that errs or lies
+//! is one observer, and an echo none. Any later heartbeat refutes it. Suspicion changes no placement, and every member
+//! is contacted for ever. In a cluster of two, one observer is enough.
+//!
+//! A node doubts itself first: when its own beats come late, when it hears nobody, when it is itself accused, it
+//! waits up to nine times as long before it accuses (`accusation_withheld`); after a pause it gives everybody a new
+//! start.
+//!
+//! What a node spends on gossip is bounded, whatever the size of the cluster: in each round (`gossip_every`) it tells
+//! two members by chance, who answer, one of those believed dead, and, in clusters of more than nine, two of the eight
+//! that watch it. A message tells of 64 members at most: first what is new, a number of times that grows with the
+//! logarithm of the cluster's size, then whom both watch, then some by chance. From 16 nodes on, `suspect_after` is
+//! stretched by log2(members) / 4, as heartbeats come by more detours.
+//!
+//! What is left: frames between nodes are not signed. A peer that lies can hide that somebody died, by inventing
+//! heartbeats, and can shut somebody out, by inventing a higher generation.
 //!
 //! ## What is not here yet
 //!

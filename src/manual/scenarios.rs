@@ -12,7 +12,7 @@
 //! | key | meaning | default |
 //! |---|---|---|
 //! | `name` | in reports | the file's name |
-//! | `cluster.nodes` | how many, 1 to 100 | |
+//! | `cluster.nodes` | how many, 1 to 1000 | |
 //! | `cluster.n` | replicas of each key | 3, or all |
 //! | `cluster.r`, `cluster.w` | answers a read needs, disks a write needs: a number, `"one"`, `"quorum"`, `"all"` | `"quorum"` |
 //! | `cluster.sloppy` | whether stand-ins keep hints | `true` |
@@ -24,7 +24,7 @@
 //! | `run.heal_every` | how often, at the least, a copy of the world is healed and must recover ([`crate::sim::heal`]); `"0s"` for never | `"20s"` |
 //! | `run.events_max` | more events than this is the verdict `budget` | 1,000,000,000 |
 //! | `run.unrestricted` | whether faults may destroy the last copy of an acknowledged version | `false` |
-//! | `storage.memtable_bytes`, `table_bytes`, `block_bytes`, `cache_bytes`, `level0_tables` | as in [`crate::storage::Config`] | as there |
+//! | `storage.memtable_bytes`, `table_bytes`, `block_bytes`, `cache_bytes`, `level0_tables`, `reserve_bytes` | as in [`crate::storage::Config`] | as there |
 //! | `network.latency` | `{ min, max }` of one frame | 200us to 2ms |
 //! | `network.tail` | share of frames that take ten times as long | 0.1% |
 //! | `network.loss`, `network.duplication` | share of frames | none |
@@ -69,6 +69,7 @@
 //! ```toml
 //! [expect]
 //! facts = ["hint_delivered"]              # must be reached (`crate::node::fact`)
+//! news_rounds = 12                        # rounds of gossip in which news of crashes and restarts reach all
 //! holds = ["causal"]                      # guarantees that the history must give
 //! breaks = ["linearizable"]               # guarantees that it must not give: the scenario proves that
 //! availability = "99%"                    # of all operations succeed, at least
@@ -78,7 +79,9 @@
 //!
 //! Guarantees are `linearizable`, `causal`, `read-your-writes`, `monotonic-reads`, `monotonic-writes` and
 //! `writes-follow-reads`. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the
-//! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`.
+//! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more
+//! than `news_rounds`, or never reaches all, is `liveness`; so is a node that is taken for dead though no fault of its
+//! own or of a link has been on for as many rounds ([`crate::sim::membership`]).
 //!
 //! ## Faults
 //!

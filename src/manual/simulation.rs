@@ -84,6 +84,7 @@
 //! | `converge` | all replicas of each key hold equal siblings |
 //! | `placement` | the replicas of each key are distinct nodes in as many zones as there can be, by layout and on disk |
 //! | `hints` | no hint is left |
+//! | `membership` | where the scenario sets `news_rounds`: failures and returns get around in as many rounds, and nobody who runs is taken for dead |
 //!
 //! Clocks of versions are exact sets of writes, so "knows" errs to neither side.
 //!

@@ -1,5 +1,5 @@
 //! What nodes tell each other about each other: heartbeat counters (van Renesse, Minsky, Hayden: "A Gossip-Style
-//! Failure Detection Service", 1998), and who accuses whom of being silent.
+//! Failure Detection Service", 1998), and who is accused of being silent.
 
 use alloc::vec::Vec;
 
@@ -29,12 +29,11 @@ pub struct News {
     pub heartbeat: u64,
 }
 
-/// "I, `accuser`, have not seen the heartbeat of `accused` rise above `heartbeat` for too long." Relayed as it is, so
-/// that many relays of one accusation remain one accusation.
+/// "I vouch that the heartbeat of `accused` has not risen above `heartbeat` for too long." Whoever sends it speaks for
+/// itself: it is an observer of that silence, or it was told of it by enough others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Accusation {
     pub accused: NodeId,
-    pub accuser: NodeId,
     pub generation: Generation,
     pub heartbeat: u64,
 }

@@ -2,4 +2,10 @@
 
 pub mod detector;
 pub mod gossip;
+pub mod health;
+pub mod rumour;
 pub mod view;
+pub mod watch;
+
+#[cfg(test)]
+mod party;

@@ -1,6 +1,11 @@
 //! [`View`]: what one node believes of the cluster.
+//!
+//! Each round a node costs its peers a bounded number of messages of a bounded size, however large the cluster is:
+//! heartbeats go to the few who watch it ([`crate::member::watch`]), what has changed spreads to all as rumours
+//! ([`crate::member::rumour`]), and a little of everything else is told by chance, so that in time everybody knows
+//! everything even if all rumours about it were lost.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,8 +15,18 @@ use crate::base::invariant::{Broken, holds};
 use crate::base::limits::MEMBERS_MAX;
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant};
-use crate::member::detector::Charges;
+use crate::member::detector::{Charges, ONE_CONVICTS, Sign};
 use crate::member::gossip::{ACCUSATIONS_MAX, Accusation, Card, Gossip, NEWS_MAX, News};
+use crate::member::health::{Health, Symptoms};
+use crate::member::rumour::{Rumours, doublings};
+use crate::member::watch::{Ring, WATCHED};
+
+/// A cluster of so many is told of as a whole in every message.
+const SMALL: usize = 24;
+/// Of a larger one, so many members are told of even if nothing about them is new.
+const SAMPLE: usize = 8;
+/// Doublings of a cluster up to which heartbeats arrive without detours. Beyond, silence has to last longer.
+const NEAR_DOUBLINGS: u32 = 4;
 
 /// See [`View::invariants`].
 const LOOKED_AT: usize = 16;
@@ -24,13 +39,10 @@ const RAISES_MAX: u32 = 8;
 struct Member {
     card: Card,
     heartbeat: u64,
-    /// When the heartbeat was last seen to rise, on the own clock.
+    /// When the heartbeat was last seen to rise, on the own clock, or when this node began to watch it.
     advanced: Instant,
-    /// The own judgement: silent for too long.
+    /// The own judgement: silent for too long. Only who is watched is judged.
     suspected: bool,
-    charges: Charges,
-    /// Convicted by enough observers.
-    down: bool,
 }
 
 /// Something about a member changed.
@@ -42,6 +54,18 @@ pub enum Change {
     Down(NodeId),
     /// Somebody spoke for a generation that is over.
     Refused(NodeId),
+    /// This node would accuse the member, but for its own state of health.
+    Withheld(NodeId),
+}
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// One who watches the same members.
+    Neighbour,
+    /// One who asked. It is told of itself as well: if it lost its disk, it does not know that it had an earlier life.
+    Asker(NodeId),
+    Anybody,
 }
 
 /// What this node believes of another member.
@@ -75,6 +99,17 @@ impl fmt::Display for Belief {
 pub struct View {
     me: News,
     members: BTreeMap<NodeId, Member>,
+    /// The members in an order that chance changes, to draw from.
+    deck: Vec<NodeId>,
+    ring: Ring,
+    watched: Vec<NodeId>,
+    charges: BTreeMap<NodeId, Charges>,
+    down: BTreeSet<NodeId>,
+    rumours: Rumours,
+    health: Health,
+    /// What was noticed since the last beat: whether anybody was heard, and whether this node was accused.
+    heard: bool,
+    accused: bool,
     every: Duration,
     suspect_after: Duration,
     last_beat: Instant,
@@ -84,19 +119,42 @@ pub struct View {
 
 impl View {
     /// The view of a node that has met nobody yet. It will call [`View::beat`] once in `every`, and suspects a member
-    /// whose heartbeat has not risen for `suspect_after`.
+    /// that it watches and whose heartbeat has not risen for `suspect_after` (longer in clusters of 16 and more).
     pub fn new(me: Card, every: Duration, suspect_after: Duration, now: Instant) -> View {
         assert!(suspect_after > every, "nobody's heart beats faster than it is told to");
-        let me = News { card: me, heartbeat: 0 };
-        View { me, members: BTreeMap::new(), every, suspect_after, last_beat: now, raises: 0 }
+        let mut ring = Ring::default();
+        ring.insert(me.node);
+        View {
+            me: News { card: me, heartbeat: 0 },
+            members: BTreeMap::new(),
+            deck: Vec::new(),
+            ring,
+            watched: Vec::new(),
+            charges: BTreeMap::new(),
+            down: BTreeSet::new(),
+            rumours: Rumours::default(),
+            health: Health::default(),
+            heard: false,
+            accused: false,
+            every,
+            suspect_after,
+            last_beat: now,
+            raises: 0,
+        }
     }
 
     /// All members, this node included, in order of id, each with whether it is believed to be up.
     pub fn members(&self) -> impl Iterator<Item = (&Card, bool)> {
         let me = &self.me.card;
-        let before = self.members.range(..me.node).map(|(_, member)| (&member.card, !member.down));
-        let after = self.members.range(me.node..).map(|(_, member)| (&member.card, !member.down));
+        let with_state = |member: &'_ Member| !self.is_down(member.card.node);
+        let before = self.members.range(..me.node).map(move |(_, member)| (&member.card, with_state(member)));
+        let after = self.members.range(me.node..).map(move |(_, member)| (&member.card, with_state(member)));
         before.chain([(me, true)]).chain(after)
+    }
+
+    /// How many there are, this node included.
+    pub fn count(&self) -> usize {
+        self.members.len() + 1
     }
 
     /// What is believed of every other member, in order of id.
@@ -104,8 +162,8 @@ impl View {
         self.members.iter().map(|(&node, member)| Belief {
             node,
             suspected: member.suspected,
-            down: member.down,
-            accusers: member.charges.iter().map(|accusation| accusation.accuser).collect(),
+            down: self.is_down(node),
+            accusers: self.charges.get(&node).map(Charges::voices).unwrap_or_default(),
         })
     }
 
@@ -115,16 +173,18 @@ impl View {
         let (me, count) = (self.me.card.node, self.members.len() + 1);
         holds(!self.members.contains_key(&me), "a node is not a member beside itself")?;
         holds(count <= MEMBERS_MAX + 1, "no more members are known than there may be")?;
+        let listed = (self.deck.len() + 1, self.ring.len());
+        holds(listed == (count, count), "the deck and the ring list every member")?;
         self.members.iter().take(LOOKED_AT).try_for_each(|(&node, member)| {
             holds(member.card.node == node, "a member goes by its own name")?;
+            let charges = self.charges.get(&node);
             holds(
-                member.down == member.charges.convict(count),
+                self.down.contains(&node) == charges.is_some_and(|charges| charges.convict(count)),
                 "who is down was convicted, and who was is down",
             )?;
             let known = (member.card.generation, member.heartbeat);
-            let stands = |by: Accusation| (by.generation, by.heartbeat) >= known && by.accuser != node;
             holds(
-                member.charges.iter().all(stands),
+                charges.is_none_or(|charges| charges.stand(node, known)),
                 "what a heartbeat has refuted is not held against anybody",
             )
         })
@@ -132,12 +192,17 @@ impl View {
 
     /// Whether to count on `node`: known, not suspected here, and not convicted.
     pub fn usable(&self, node: NodeId) -> bool {
-        self.members.get(&node).is_some_and(|member| !member.suspected && !member.down)
+        !self.is_down(node) && self.members.get(&node).is_some_and(|member| !member.suspected)
     }
 
     /// Whether `node` was convicted by enough observers.
     pub fn is_down(&self, node: NodeId) -> bool {
-        self.members.get(&node).is_some_and(|member| member.down)
+        self.down.contains(&node)
+    }
+
+    /// Who was.
+    pub fn down(&self) -> impl Iterator<Item = NodeId> {
+        self.down.iter().copied()
     }
 
     /// The generation of `node`, if it is known.
@@ -164,297 +229,278 @@ impl View {
         self.raises += 1;
     }
 
-    /// One beat of the own heart, and a look at who has become silent. To be called once in `every`; if it is called
-    /// much later, this node itself was paused, and nobody else's silence means anything: everybody gets a new start.
+    /// One beat of the own heart, and a look at who of the watched has become silent. To be called once in `every`; if
+    /// it is called much later, this node itself was paused, and nobody else's silence means anything: everybody gets
+    /// a new start.
     pub fn beat(&mut self, now: Instant) -> Vec<Change> {
-        let paused = now.since(self.last_beat) > self.every.saturating_mul(3);
+        let since = now.since(self.last_beat);
+        let paused = since > self.every.saturating_mul(3);
         self.last_beat = now;
         self.me.heartbeat += 1;
-        let (me, ttl) = (self.me.card.node, self.suspect_after.saturating_mul(2));
-        for (&node, member) in &mut self.members {
-            if paused {
+        self.health.note(Symptoms {
+            late: since > self.every.saturating_mul(3).divided(2),
+            deaf: !self.heard && self.deck.iter().filter(|node| !self.is_down(**node)).nth(1).is_some(),
+            accused: self.accused,
+        });
+        (self.heard, self.accused) = (false, false);
+        self.choose_watched(now);
+        let mut changes = Vec::new();
+        for node in self.watched.clone() {
+            changes.extend(self.look_at(node, paused, now));
+        }
+        let (ttl, count) = (self.patience().saturating_mul(2), self.count());
+        self.charges.values_mut().for_each(|charges| charges.lapse(ttl, count, now));
+        self.charges.retain(|_, charges| !charges.is_empty());
+        changes
+    }
+
+    /// How long a heartbeat may stand still. In a large cluster it comes by more detours, and as many more nodes give
+    /// as many more occasions for a mistake; both grow with the logarithm of the number.
+    fn patience(&self) -> Duration {
+        let doublings = doublings(self.count()).max(NEAR_DOUBLINGS);
+        self.suspect_after.saturating_mul(doublings.into()).divided(NEAR_DOUBLINGS.into())
+    }
+
+    fn choose_watched(&mut self, now: Instant) {
+        let watched = self.ring.neighbours(self.me.card.node, |node| self.is_down(node));
+        for &node in watched.iter().filter(|node| self.watched.binary_search(node).is_err()) {
+            if let Some(member) = self.members.get_mut(&node) {
                 member.advanced = now;
             }
-            member.suspected = now.since(member.advanced) > self.suspect_after;
-            if member.suspected {
-                let generation = member.card.generation;
-                let accusation =
-                    Accusation { accused: node, accuser: me, generation, heartbeat: member.heartbeat };
-                member.charges.hear(accusation, generation, member.heartbeat, now);
-                member.charges.renew(accusation, now);
-            } else {
-                member.charges.withdraw(me);
-            }
-            member.charges.lapse(ttl, now);
         }
-        self.judge()
+        for node in core::mem::take(&mut self.watched) {
+            if watched.binary_search(&node).is_err() {
+                self.believe(node);
+            }
+        }
+        self.watched = watched;
     }
 
-    /// What to tell a peer: this node, some others by chance, and the accusations that stand.
-    pub fn gossip(&self, rng: &mut Stream, layout: u64, wants_reply: bool) -> Gossip {
-        let news = |member: &Member| News { card: member.card.clone(), heartbeat: member.heartbeat };
-        let others = self.window(rng).map(news).collect();
-        // The own accusations first: nobody else renews them.
-        let me = self.me.card.node;
-        let all = || self.members.values().flat_map(|member| member.charges.iter());
-        let own = all().filter(|accusation| accusation.accuser == me);
-        let relayed = all().filter(|accusation| accusation.accuser != me);
-        let accusations = own.chain(relayed).take(ACCUSATIONS_MAX).collect();
-        Gossip { sender: self.me.clone(), others, accusations, layout, wants_reply }
+    /// This node has nothing to say against `node` any more. A conviction stands all the same.
+    fn believe(&mut self, node: NodeId) {
+        if let Some(member) = self.members.get_mut(&node) {
+            member.suspected = false;
+        }
+        if !self.is_down(node)
+            && let Some(charges) = self.charges.get_mut(&node)
+        {
+            charges.withdraw(self.me.card.node);
+        }
     }
 
-    /// Up to `NEWS_MAX` members, beginning at a random one.
-    fn window(&self, rng: &mut Stream) -> impl Iterator<Item = &Member> {
-        let start =
-            if self.members.len() > NEWS_MAX { rng.below(self.members.len() as u64) as usize } else { 0 };
-        self.members.values().cycle().skip(start).take(NEWS_MAX.min(self.members.len()))
+    fn look_at(&mut self, node: NodeId, paused: bool, now: Instant) -> Option<Change> {
+        let (patience, me) = (self.patience(), self.me.card.node);
+        let member = self.members.get_mut(&node).expect("who is watched is a member");
+        if paused {
+            member.advanced = now;
+        }
+        let silent = now.since(member.advanced);
+        let before = core::mem::replace(&mut member.suspected, silent > patience);
+        if !member.suspected {
+            self.believe(node);
+            return None;
+        }
+        let last = (member.card.generation, member.heartbeat);
+        if silent <= self.health.stretch(patience) {
+            return (!before).then_some(Change::Withheld(node));
+        }
+        if self.charges.entry(node).or_default().hear(me, last, now) {
+            self.rumours.start(node);
+        }
+        self.judge(node)
     }
 
-    /// Whom to gossip to: `count` members by chance, and now and then, besides, one that is taken for dead.
-    pub fn targets(&self, rng: &mut Stream, count: usize) -> Vec<NodeId> {
-        let (mut silent, mut alive): (Vec<NodeId>, Vec<NodeId>) =
-            self.members.keys().partition(|node| !self.usable(**node));
-        rng.shuffle(&mut alive);
-        alive.truncate(count);
-        rng.shuffle(&mut silent);
-        alive.extend(silent.first());
-        alive
+    /// What to tell a peer: this node, what is new, some others by chance, and who is accused of them.
+    pub fn tell(&mut self, rng: &mut Stream, audience: Audience, layout: u64, wants_reply: bool) -> Gossip {
+        let count = self.count();
+        let mut told = BTreeSet::new();
+        let mut gossip = Gossip {
+            sender: self.me.clone(),
+            others: Vec::with_capacity(SMALL),
+            accusations: Vec::new(),
+            layout,
+            wants_reply,
+        };
+        let new = self.rumours.take(NEWS_MAX / 2, count);
+        let near = if audience == Audience::Neighbour { &self.watched[..] } else { &[] };
+        if let Audience::Asker(node) = audience
+            && let Some(member) = self.members.get(&node).filter(|_| told.insert(node))
+        {
+            gossip.others.push(member.news());
+        }
+        let sampled = if self.members.len() <= SMALL { SMALL } else { SAMPLE };
+        let start = rng.pick(&self.deck).copied().unwrap_or_default();
+        let sample = self.members.range(start..).chain(self.members.range(..start)).map(|entry| *entry.0);
+        for node in new.into_iter().chain(near.iter().copied()).chain(sample.take(sampled)) {
+            if told.insert(node) {
+                self.tell_of(node, &mut gossip);
+            }
+        }
+        gossip
+    }
+
+    fn tell_of(&self, node: NodeId, gossip: &mut Gossip) {
+        let Some(member) = self.members.get(&node) else { return };
+        if let Some((generation, heartbeat)) = self.vouched(node)
+            && gossip.accusations.len() < ACCUSATIONS_MAX
+        {
+            gossip.accusations.push(Accusation { accused: node, generation, heartbeat });
+        }
+        // Not of who is convicted: its last heartbeat may be news to somebody, and look like a sign of life.
+        if !self.is_down(node) && gossip.others.len() < NEWS_MAX {
+            gossip.others.push(member.news());
+        }
+    }
+
+    /// The last sign of life of a member whom this node accuses: for what it saw itself, or because enough others do.
+    fn vouched(&self, node: NodeId) -> Option<Sign> {
+        let charges = self.charges.get(&node)?;
+        if charges.has(self.me.card.node) || self.is_down(node) { charges.last() } else { None }
+    }
+
+    /// Whom to gossip to: `count` members by chance, and besides one of those that are taken for dead.
+    pub fn targets(&mut self, rng: &mut Stream, count: usize) -> Vec<NodeId> {
+        let mut targets = Vec::with_capacity(count + 1);
+        let mut at = 0;
+        while at < self.deck.len() && targets.len() < count {
+            let other = at + rng.below((self.deck.len() - at) as u64) as usize;
+            self.deck.swap(at, other);
+            targets.extend(Some(self.deck[at]).filter(|&node| self.usable(node)));
+            at += 1;
+        }
+        let suspected = self.watched.iter().filter(|&&node| !self.is_down(node) && !self.usable(node));
+        let silent: Vec<NodeId> = self.down.iter().chain(suspected).copied().collect();
+        targets.extend(rng.pick(&silent));
+        targets
+    }
+
+    /// The next `count` of those who watch this node, in turn, if not everybody does.
+    pub fn watchers(&self, count: usize) -> Vec<NodeId> {
+        if self.members.len() <= WATCHED {
+            return Vec::new();
+        }
+        let up: Vec<NodeId> = self.watched.iter().copied().filter(|&node| self.usable(node)).collect();
+        let first = (self.me.heartbeat as usize).wrapping_mul(count);
+        let turns = first..first + count.min(up.len());
+        turns.map(|turn| up[turn % up.len()]).collect()
     }
 
     /// Takes in what `from` tells.
     pub fn merge(&mut self, from: NodeId, gossip: &Gossip, now: Instant) -> Vec<Change> {
         let mut changes = Vec::new();
-        if gossip.sender.card.node != from {
+        if gossip.sender.card.node != from || from == self.me.card.node {
             return changes;
         }
+        self.heard = true;
         for news in gossip.others.iter().chain([&gossip.sender]) {
             changes.extend(self.hear(news, now));
         }
         for accusation in &gossip.accusations {
-            if let Some(member) = self.members.get_mut(&accusation.accused) {
-                // What the accuser says in person renews its accusation. An echo of the own does not come back in:
-                // this node knows best whom it suspects.
-                let known = (member.card.generation, member.heartbeat);
-                if accusation.accuser != self.me.card.node {
-                    member.charges.hear(*accusation, known.0, known.1, now);
-                }
-                if accusation.accuser == from {
-                    member.charges.renew(*accusation, now);
-                }
-            }
+            changes.extend(self.hear_accusation(from, accusation, now));
         }
-        changes.extend(self.judge());
         changes
     }
 
     /// Hears of one member.
-    fn hear(&mut self, news: &News, now: Instant) -> Option<Change> {
-        let node = news.card.node;
+    fn hear(&mut self, news: &News, now: Instant) -> Vec<Change> {
+        let (node, count) = (news.card.node, self.count());
         if node == self.me.card.node {
-            return None;
+            return Vec::new();
         }
-        let room = self.members.len() < MEMBERS_MAX;
         let Some(member) = self.members.get_mut(&node) else {
-            if room {
-                self.members.insert(node, Member::new(news, now));
-            }
-            return room.then(|| Change::Joined(news.card.clone()));
+            return if count < MEMBERS_MAX { self.join(news, now) } else { Vec::new() };
         };
         if news.card.generation < member.card.generation {
-            return Some(Change::Refused(node));
+            return [Change::Refused(node)].into();
         }
         if news.card.generation > member.card.generation {
-            let (down, charges) = (member.down, core::mem::take(&mut member.charges));
-            *member = Member { down, charges, ..Member::new(news, now) };
-            member.charges.refute(news.card.generation, news.heartbeat);
-            return Some(Change::Joined(news.card.clone()));
+            *member = Member::new(news, now);
+            self.rumours.start(node);
+            let mut changes: Vec<Change> = [Change::Joined(news.card.clone())].into();
+            changes.extend(self.refute(node));
+            return changes;
         }
-        if news.heartbeat > member.heartbeat {
-            member.heartbeat = news.heartbeat;
-            member.advanced = now;
-            member.suspected = false;
-            member.charges.refute(news.card.generation, news.heartbeat);
+        if news.heartbeat <= member.heartbeat {
+            self.rumours.count(node, count);
+            return Vec::new();
         }
-        None
+        (member.heartbeat, member.advanced, member.suspected) = (news.heartbeat, now, false);
+        self.refute(node).into_iter().collect()
     }
 
-    /// Brings every member's state in line with its charges; the answer is what changed.
-    fn judge(&mut self) -> Vec<Change> {
-        let count = self.members.len() + 1;
-        let mut changes = Vec::new();
-        for (&node, member) in &mut self.members {
-            let down = member.charges.convict(count);
-            if down != member.down {
-                member.down = down;
-                changes.push(if down { Change::Down(node) } else { Change::Up(node) });
-            }
+    fn join(&mut self, news: &News, now: Instant) -> Vec<Change> {
+        let node = news.card.node;
+        self.members.insert(node, Member::new(news, now));
+        self.deck.push(node);
+        self.ring.insert(node);
+        self.rumours.introduce(node, self.members.len() + 1);
+        assert_eq!(self.members.len(), self.deck.len(), "each member is once in the deck");
+        let mut changes = Vec::from([Change::Joined(news.card.clone())]);
+        if self.count() == ONE_CONVICTS + 1 {
+            // One observer's word is not enough any more.
+            changes.extend(self.down.clone().into_iter().filter_map(|node| self.judge(node)));
         }
         changes
+    }
+
+    /// A sign of life of `node` has arrived. If anything was held against it, others will want to know.
+    fn refute(&mut self, node: NodeId) -> Option<Change> {
+        let member = self.members.get(&node)?;
+        let sign = (member.card.generation, member.heartbeat);
+        self.charges.get_mut(&node)?.refute(sign);
+        self.rumours.start(node);
+        self.judge(node)
+    }
+
+    fn hear_accusation(&mut self, from: NodeId, accusation: &Accusation, now: Instant) -> Option<Change> {
+        let (node, last) = (accusation.accused, (accusation.generation, accusation.heartbeat));
+        if node == self.me.card.node {
+            self.accused |= last >= (self.me.card.generation, 0);
+            return None;
+        }
+        // The accused has no say in it; and who is not known yet will be heard of again.
+        let member = self.members.get(&node).filter(|_| node != from)?;
+        if last < (member.card.generation, member.heartbeat) {
+            // `from` has missed a sign of life.
+            if self.vouched(node).is_none() && !self.rumours.has(node) {
+                self.rumours.start(node);
+            }
+            return None;
+        }
+        if self.vouched(node).is_some() {
+            self.rumours.count(node, self.members.len() + 1);
+        }
+        self.charges.entry(node).or_default().hear(from, last, now);
+        self.judge(node)
+    }
+
+    /// Brings a member's state in line with its charges; the answer is what changed.
+    fn judge(&mut self, node: NodeId) -> Option<Change> {
+        let count = self.count();
+        let down = self.charges.get(&node).is_some_and(|charges| charges.convict(count));
+        let changed = if down { self.down.insert(node) } else { self.down.remove(&node) };
+        if !changed {
+            return None;
+        }
+        self.rumours.start(node);
+        Some(if down { Change::Down(node) } else { Change::Up(node) })
     }
 }
 
 impl Member {
     fn new(news: &News, now: Instant) -> Member {
-        Member {
-            card: news.card.clone(),
-            heartbeat: news.heartbeat,
-            advanced: now,
-            suspected: false,
-            charges: Charges::default(),
-            down: false,
-        }
+        Member { card: news.card.clone(), heartbeat: news.heartbeat, advanced: now, suspected: false }
+    }
+
+    fn news(&self) -> News {
+        News { card: self.card.clone(), heartbeat: self.heartbeat }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::{Address, Zone};
-
-    const EVERY: Duration = Duration::from_secs(1);
-    const SUSPECT_AFTER: Duration = Duration::from_secs(5);
-
-    /// Some nodes and one clock for all; gossip goes where the test lets it go.
-    struct Party {
-        views: Vec<View>,
-        now: Instant,
-        rng: Stream,
-    }
-
-    fn card(node: u64, generation: u64) -> Card {
-        Card {
-            node: NodeId(node),
-            generation: Generation(generation),
-            address: Address(alloc::format!("n{node}").as_str().into()),
-            zone: Zone("z".into()),
-            capacity: 1,
-        }
-    }
-
-    impl Party {
-        /// `count` nodes that know each other.
-        fn new(count: u64) -> Party {
-            let view = |node| View::new(card(node, 1), EVERY, SUSPECT_AFTER, Instant::ZERO);
-            let views = (0..count).map(view).collect();
-            let mut party = Party { views, now: Instant::ZERO, rng: Stream::new(1, "party", 0) };
-            party.run(2, |_, _| true, |_| true);
-            party
-        }
-
-        /// Some seconds: everybody who is `awake` beats, and tells all those whom it `reaches`.
-        fn run(&mut self, secs: u64, reaches: impl Fn(usize, usize) -> bool, awake: impl Fn(usize) -> bool) {
-            for _ in 0..secs {
-                self.now += EVERY;
-                for from in (0..self.views.len()).filter(|&node| awake(node)) {
-                    self.views[from].beat(self.now);
-                    let gossip = self.views[from].gossip(&mut self.rng, 0, false);
-                    for to in (0..self.views.len()).filter(|&to| to != from && awake(to) && reaches(from, to))
-                    {
-                        self.views[to].merge(NodeId(from as u64), &gossip, self.now);
-                    }
-                }
-            }
-        }
-
-        fn down(&self, by: usize, node: u64) -> bool {
-            self.views[by].is_down(NodeId(node))
-        }
-
-        fn usable(&self, by: usize, node: u64) -> bool {
-            self.views[by].usable(NodeId(node))
-        }
-    }
-
-    #[test]
-    fn a_dead_node_is_convicted_by_all_and_comes_back() {
-        let mut party = Party::new(4);
-        party.run(8, |_, _| true, |node| node != 3);
-        assert!((0..3).all(|by| party.down(by, 3) && !party.usable(by, 3)));
-        assert!((0..3).all(|by| (0..3).all(|node| !party.down(by, node))));
-        party.run(2, |_, _| true, |_| true);
-        assert!((0..3).all(|by| !party.down(by, 3) && party.usable(by, 3)));
-    }
-
-    /// The link between 0 and 1 is broken. Each suspects the other at first, but hears of its heartbeat by way of 2.
-    #[test]
-    fn a_broken_link_convicts_nobody_while_others_see_both() {
-        let mut party = Party::new(3);
-        party.run(20, |from, to| from + to != 1, |_| true);
-        assert!((0..3).all(|by| (0..3).all(|node| !party.down(by, node))));
-    }
-
-    /// Node 0 hears nothing of 2 by itself or through 1, who is silent about 2 without suspecting it.
-    #[test]
-    fn one_observer_alone_convicts_nobody_among_three() {
-        let mut party = Party::new(3);
-        for _ in 0..20 {
-            party.now += EVERY;
-            let now = party.now;
-            party.views[0].beat(now);
-            party.views[1].beat(now);
-            let mut gossip = party.views[1].gossip(&mut party.rng, 0, false);
-            gossip.others.clear();
-            gossip.accusations.clear();
-            party.views[0].merge(NodeId(1), &gossip, now);
-        }
-        assert!(!party.usable(0, 2) && !party.down(0, 2), "suspected, but not convicted");
-    }
-
-    /// Node 1 relays what node 0 said of node 2. That is still one observer.
-    #[test]
-    fn an_echo_of_ones_own_accusation_is_not_a_second_observer() {
-        let mut party = Party::new(3);
-        for _ in 0..20 {
-            party.now += EVERY;
-            let now = party.now;
-            party.views[0].beat(now);
-            party.views[1].beat(now);
-            let said = party.views[0].gossip(&mut party.rng, 0, false).accusations;
-            let mut gossip = party.views[1].gossip(&mut party.rng, 0, false);
-            gossip.others.clear();
-            gossip.accusations = said;
-            party.views[0].merge(NodeId(1), &gossip, now);
-        }
-        assert!(!party.usable(0, 2) && !party.down(0, 2));
-    }
-
-    #[test]
-    fn the_accuseds_own_word_does_not_convict_it() {
-        let mut party = Party::new(3);
-        let accusation = |accuser| Accusation {
-            accused: NodeId(2),
-            accuser: NodeId(accuser),
-            generation: Generation(1),
-            heartbeat: u64::MAX,
-        };
-        let mut gossip = party.views[1].gossip(&mut party.rng, 0, false);
-        gossip.accusations = [accusation(1), accusation(2)].into();
-        party.views[0].merge(NodeId(1), &gossip, party.now);
-        assert!(!party.down(0, 2));
-        gossip.accusations = [accusation(1), accusation(7)].into();
-        party.views[0].merge(NodeId(1), &gossip, party.now);
-        assert!(party.down(0, 2), "two others would have");
-    }
-
-    #[test]
-    fn in_a_cluster_of_two_one_observer_is_enough() {
-        let mut party = Party::new(2);
-        party.run(8, |_, _| true, |node| node == 0);
-        assert!(party.down(0, 1));
-    }
-
-    /// Node 0 sleeps for a minute. When it wakes, everybody looks silent to it; that is its own fault.
-    #[test]
-    fn a_paused_node_does_not_convict_the_healthy() {
-        let mut party = Party::new(4);
-        party.run(60, |_, _| true, |node| node != 0);
-        party.now += EVERY;
-        let now = party.now;
-        party.views[0].beat(now);
-        assert!((1..4).all(|node| party.usable(0, node) && !party.down(0, node)));
-        party.run(1, |_, _| true, |_| true);
-        assert!((1..4).all(|by| party.usable(by, 0) && !party.down(by, 0)));
-    }
+    use crate::member::party::Party;
 
     #[test]
     fn a_broken_view_is_found() {
@@ -462,71 +508,23 @@ mod tests {
         party.run(8, |_, _| true, |node| node != 3);
         let sound = &party.views[0];
         assert_eq!(sound.invariants(), Ok(()));
-        let broken = |how: fn(&mut Member)| {
+        let broken = |how: fn(&mut View)| {
             let mut view = sound.clone();
-            how(view.members.get_mut(&NodeId(3)).expect("a member"));
+            how(&mut view);
             view.invariants().is_err()
         };
-        assert!(broken(|member| member.down = false));
-        assert!(broken(|member| member.heartbeat += 1));
-        assert!(broken(|member| member.card.node = NodeId(1)));
+        fn member(view: &mut View) -> &mut Member {
+            view.members.get_mut(&NodeId(3)).expect("a member")
+        }
+        assert!(broken(|view| view.down.clear()));
+        assert!(broken(|view| view.down.extend([NodeId(2)])));
+        assert!(broken(|view| view.charges.clear()));
+        assert!(broken(|view| view.deck.clear()));
+        assert!(broken(|view| view.ring.insert(NodeId(9))));
+        assert!(broken(|view| member(view).heartbeat += 1));
+        assert!(broken(|view| member(view).card.node = NodeId(1)));
         let mut double = sound.clone();
         double.members.insert(NodeId(0), double.members[&NodeId(3)].clone());
         assert!(double.invariants().is_err());
-    }
-
-    #[test]
-    fn accusations_lapse_when_nobody_renews_them() {
-        let mut party = Party::new(4);
-        party.run(8, |_, _| true, |node| node != 3);
-        assert!(party.down(0, 3));
-        // Nodes 1 and 2 vanish as well: their word against 3 grows old.
-        party.run(12, |_, _| true, |node| node == 0);
-        assert!(!party.down(0, 3) && !party.usable(0, 3));
-    }
-
-    #[test]
-    fn a_lower_generation_is_refused_and_a_higher_one_starts_anew() {
-        let mut party = Party::new(2);
-        let mut hear = |generation, heartbeat| {
-            let sender = News { card: card(1, generation), heartbeat };
-            let gossip =
-                Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
-            party.views[0].merge(NodeId(1), &gossip, Instant::ZERO)
-        };
-        assert_eq!(hear(3, 1), [Change::Joined(card(1, 3))]);
-        assert_eq!(hear(2, 1000), [Change::Refused(NodeId(1))]);
-        assert_eq!(hear(3, 2), []);
-        assert_eq!(party.views[0].generation(NodeId(1)), Some(Generation(3)));
-    }
-
-    #[test]
-    fn every_member_is_contacted_for_ever() {
-        let mut party = Party::new(4);
-        party.run(20, |_, _| true, |node| node != 3);
-        let mut rng = Stream::new(5, "targets", 0);
-        let asked = (0..20).filter(|_| party.views[0].targets(&mut rng, 2).contains(&NodeId(3))).count();
-        assert!(asked > 0);
-    }
-
-    #[test]
-    fn gossip_has_a_bound_whatever_the_size_of_the_cluster() {
-        let mut view = View::new(card(0, 1), EVERY, SUSPECT_AFTER, Instant::ZERO);
-        for node in 1..500 {
-            let sender = News { card: card(node, 1), heartbeat: 1 };
-            let gossip =
-                Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
-            view.merge(NodeId(node), &gossip, Instant::ZERO);
-        }
-        view.beat(Instant::ZERO + Duration::from_secs(2));
-        view.beat(Instant::ZERO + Duration::from_secs(6));
-        let mut rng = Stream::new(5, "gossip", 0);
-        let mut told = alloc::collections::BTreeSet::new();
-        for _ in 0..100 {
-            let gossip = view.gossip(&mut rng, 0, true);
-            assert!(gossip.is_valid() && gossip.others.len() == NEWS_MAX);
-            told.extend(gossip.others.iter().map(|news| news.card.node));
-        }
-        assert_eq!(told.len(), 499, "in time everybody is told of");
     }
 }

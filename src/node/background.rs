@@ -9,7 +9,7 @@ use crate::base::id::{Generation, NodeId, Slot};
 use crate::base::time::Duration;
 use crate::disk::DiskError;
 use crate::member::gossip::Gossip;
-use crate::member::view::Change;
+use crate::member::view::{Audience, Change};
 use crate::node::fact::Fact;
 use crate::node::identity;
 use crate::node::input::Env;
@@ -28,8 +28,11 @@ const JOBS_PAUSE: Duration = Duration::from_millis(100);
 const JOBS_DOUBLED_MAX: u32 = 6;
 /// Comparisons that a round opens besides its own after a torn tail.
 const TAIL_EXCHANGES: usize = 16;
-/// Members that one round of gossip goes to.
+/// Members that one round of gossip goes to, and that answer.
 const FANOUT: usize = 2;
+/// Of those who watch this node, how many are told in a round that it lives. In a small cluster everybody does, and
+/// nobody is told apart.
+const WATCHERS: usize = 2;
 
 impl Node {
     pub(super) fn on_timer(&mut self, timer: Timer, env: &mut Env) {
@@ -52,6 +55,7 @@ impl Node {
             }
             Timer::Jobs => self.store.engine.pause_jobs(false),
             Timer::Op(op) => self.expire(op, env),
+            Timer::Whole(op) => self.ask_another(op, env),
         }
     }
 
@@ -76,23 +80,24 @@ impl Node {
         self.note_changes(&changes, env);
         self.found(env);
         for node in self.view.targets(&mut self.rng, FANOUT) {
-            let gossip = Box::new(self.gossip(true));
+            let gossip = Box::new(self.gossip(Audience::Anybody, true));
+            self.send(Target::Node(node), Message::Gossip(gossip), env);
+        }
+        for node in self.view.watchers(WATCHERS) {
+            let gossip = Box::new(self.gossip(Audience::Neighbour, false));
             self.send(Target::Node(node), Message::Gossip(gossip), env);
         }
         // Seeds are contacted for ever, as long as nobody is known at their address: so a cluster forms, and so two
         // halves that have forgotten each other meet again.
-        let strangers = self.config.seeds.iter().filter(|&seed| {
-            *seed != self.config.address && !self.view.members().any(|(card, _)| card.address == *seed)
-        });
-        for seed in strangers.cloned().collect::<Vec<_>>() {
-            let gossip = Box::new(self.gossip(true));
+        for seed in self.strangers.clone() {
+            let gossip = Box::new(self.gossip(Audience::Anybody, true));
             self.send(Target::Address(seed), Message::Gossip(gossip), env);
         }
     }
 
-    fn gossip(&mut self, wants_reply: bool) -> Gossip {
+    fn gossip(&mut self, audience: Audience, wants_reply: bool) -> Gossip {
         let layout = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
-        self.view.gossip(&mut self.rng, layout, wants_reply)
+        self.view.tell(&mut self.rng, audience, layout, wants_reply)
     }
 
     pub(super) fn on_gossip(&mut self, from: NodeId, gossip: &Gossip, env: &mut Env) {
@@ -110,7 +115,7 @@ impl Node {
             self.send(Target::Node(from), Message::LayoutWanted, env);
         }
         if gossip.wants_reply {
-            let reply = Box::new(self.gossip(false));
+            let reply = Box::new(self.gossip(Audience::Asker(from), false));
             self.send(Target::Node(from), Message::Gossip(reply), env);
         }
     }
@@ -134,7 +139,11 @@ impl Node {
     fn note_changes(&mut self, changes: &[Change], env: &mut Env) {
         for change in changes {
             match change {
-                Change::Joined(card) => env.out.addresses.push((card.node, card.address.clone())),
+                Change::Joined(card) => {
+                    self.strangers.retain(|seed| *seed != card.address);
+                    env.out.addresses.push((card.node, card.address.clone()));
+                }
+                Change::Withheld(_) => env.out.facts.push(Fact::AccusationWithheld),
                 Change::Up(_) => env.out.facts.push(Fact::MemberUp),
                 Change::Down(_) => env.out.facts.push(Fact::MemberDown),
                 Change::Refused(_) => env.out.facts.push(Fact::StaleGeneration),
@@ -147,13 +156,16 @@ impl Node {
     fn found(&mut self, env: &mut Env) {
         let is_founder = self.config.seeds.first() == Some(&self.config.address);
         let alone = self.layout_heard == 0 && self.placement.is_none();
+        if !is_founder || !alone {
+            return;
+        }
         let members: Vec<Member> = self
             .view
             .members()
             .filter(|(card, up)| *up || card.node == self.me())
             .map(|(card, _)| Member { node: card.node, zone: card.zone.clone(), capacity: card.capacity })
             .collect();
-        if !is_founder || !alone || members.len() < usize::from(self.config.founders) {
+        if members.len() < usize::from(self.config.founders) {
             return;
         }
         if let Ok(layout) = Layout::new(1, self.config.n, members) {
@@ -170,7 +182,7 @@ impl Node {
         // If it cannot be kept, it is learned again after the next start.
         let _ = self.store.save_layout(&layout, env.disk);
         self.layout_heard = self.layout_heard.max(layout.version);
-        self.placement = Some(Placement::of(&layout));
+        self.placement = Some(self.config.known.of(&layout));
         env.out.facts.push(Fact::LayoutAdopted);
     }
 
@@ -181,12 +193,11 @@ impl Node {
         }
     }
 
-    /// Compares with one other member, drawn by chance; what is damaged comes first.
+    /// Compares with one other replica of the slots here, drawn by chance; what is damaged comes first.
     fn exchange_round(&mut self, env: &mut Env) {
         self.mend_round(env);
         let Some(placement) = self.placement.clone() else { return };
-        let members = placement.layout().members().iter().map(|member| member.node);
-        let peers: Vec<NodeId> = members.filter(|&node| node != self.me() && self.usable(node)).collect();
+        let peers: Vec<NodeId> = placement.partners(self.me()).filter(|&node| self.usable(node)).collect();
         let Some(&peer) = self.rng.pick(&peers) else { return };
         self.open_exchange(peer, &placement, env);
         self.exchange_tail(peer, &peers, &placement, env);

@@ -8,6 +8,7 @@ use crate::base::limits::{N_MAX, NAME_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
 use crate::base::time::Duration;
 use crate::node::consistency::{Consistency, Durability, OnSiblings, TIMEOUT_MAX};
 use crate::quorum::tally::Level;
+use crate::ring::placement::Known;
 use crate::storage;
 
 /// One node's configuration.
@@ -70,6 +71,8 @@ pub struct Config {
     /// tables of 8 MB in about nine days.
     pub scrub_every: Duration,
     pub storage: storage::Config,
+    /// The placement that the driver knows already; no decision, and without any influence on one.
+    pub known: Known,
 }
 
 impl Config {
@@ -104,6 +107,7 @@ impl Config {
             exchange_every: Duration::from_secs(1),
             scrub_every: Duration::from_secs(60),
             storage: storage::Config::default(),
+            known: Known::default(),
         }
     }
 

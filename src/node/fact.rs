@@ -58,10 +58,14 @@ facts! {
     ExchangeDiffered = "exchange_differed",
     /// A repair by another replica brought news of a key.
     Repaired = "repaired",
+    /// A read waited too long for a whole copy, and asked one more replica for it.
+    ReadSpeculated = "read_speculated",
     /// A member was convicted by two observers.
     MemberDown = "member_down",
     /// A convicted member came back.
     MemberUp = "member_up",
+    /// A node saw another silent, but was itself in bad health, and kept it to itself for longer.
+    AccusationWithheld = "accusation_withheld",
     /// A node with a new disk, or an old copy of its own, raised its generation above that of its earlier life.
     GenerationRaised = "generation_raised",
     /// A message with a stale generation was refused.

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod input;
 pub mod invariant;
 pub mod keyspace;
+pub mod latency;
 pub mod message;
 pub mod outbox;
 pub mod outlook;

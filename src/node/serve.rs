@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId};
 use crate::causal::siblings::Siblings;
+use crate::node::coordinate::whole::SMALL;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -105,7 +106,9 @@ impl Node {
     fn on_fetch(&mut self, from: NodeId, op: OpId, key: &Bytes, digest: bool, env: &mut Env) {
         let held = match self.load_for_read(key, env) {
             None => Held::Refused,
-            Some(siblings) if digest => Held::Digest(fingerprint(&siblings).map(Box::new)),
+            Some(siblings) if digest && siblings.value_bytes() > SMALL => {
+                Held::Digest(fingerprint(&siblings).map(Box::new))
+            }
             Some(siblings) => Held::Siblings(siblings),
         };
         self.tell_when_durable(key, from, op, held, env);

@@ -19,6 +19,7 @@ use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::identity::{self, Identity, IdentityError};
 use crate::node::input::{Env, Input};
+use crate::node::latency::Latencies;
 use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Send, Target};
 use crate::node::refetch::Mending;
@@ -28,7 +29,7 @@ use crate::node::timer::{Timer, Timers};
 use crate::node::wire::Sender;
 use crate::quorum::write::Ack;
 use crate::repair::hint::HintIndex;
-use crate::ring::placement::Placement;
+use crate::ring::placement::{Known, Placement};
 use crate::ring::token::slot_of;
 use crate::storage::Position;
 use crate::storage::{self, Engine};
@@ -45,6 +46,8 @@ pub struct Node {
     epochs: Stream,
     pub(super) rng: Stream,
     pub(super) view: View,
+    /// Seeds at whose address nobody is known.
+    pub(super) strangers: Vec<Address>,
     /// `None` while the cluster is forming.
     pub(super) placement: Option<Placement>,
     /// The highest version of a layout that anybody has named.
@@ -62,6 +65,8 @@ pub struct Node {
     pub(super) ops: BTreeMap<OpId, Op>,
     pub(super) forwards: Forwards,
     pub(super) next_op: u64,
+    /// How long replicas take to answer reads.
+    pub(super) answers: Latencies,
     pub(super) timers: Timers,
     /// What to do when the log is durable up to a position; positions never fall.
     waiting: VecDeque<(Position, Waiter)>,
@@ -215,9 +220,10 @@ impl Node {
         timers.set(first(config.gossip_every), Timer::Handoff);
         timers.set(first(config.scrub_every), Timer::Scrub);
         Ok(Node {
+            strangers: config.seeds.iter().filter(|seed| **seed != config.address).cloned().collect(),
             epochs,
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
-            placement: layout.as_ref().map(Placement::of),
+            placement: layout.as_ref().map(|layout| config.known.of(layout)),
             layout_heard: layout.as_ref().map_or(0, |layout| layout.version),
             // Above all numbers of earlier starts: a late answer to one of those must not count for a new operation.
             next_op: (identity.generation.0 << 40) | 1,
@@ -231,6 +237,7 @@ impl Node {
             failed_jobs: 0,
             recount: BTreeSet::new(),
             ops: BTreeMap::new(),
+            answers: Latencies::default(),
             forwards: Forwards::default(),
             timers,
             waiting: VecDeque::new(),
@@ -316,6 +323,31 @@ impl Node {
         &self.config
     }
 
+    /// The placement in force; `None` while forming.
+    pub fn placement(&self) -> Option<&Placement> {
+        self.placement.as_ref()
+    }
+
+    /// Tells the node a placement that was computed elsewhere in the process, in case it needs it. See [`Known`].
+    pub fn learn(&mut self, known: Known) {
+        self.config.known = known;
+    }
+
+    /// Hints waiting here for other nodes.
+    pub fn hints(&self) -> u64 {
+        self.hints.len() as u64
+    }
+
+    /// Whether this node has heard of another.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.view.generation(node).is_some()
+    }
+
+    /// The members that this node takes for dead.
+    pub fn down(&self) -> impl Iterator<Item = NodeId> {
+        self.view.down()
+    }
+
     pub fn status(&self) -> Status {
         let members = self.view.members().map(|(card, up)| MemberStatus {
             node: card.node,
@@ -328,7 +360,7 @@ impl Node {
             generation: self.identity.generation,
             layout: self.placement.as_ref().map_or(0, |placement| placement.layout().version),
             members: members.collect(),
-            hints: self.hints.len() as u64,
+            hints: self.hints(),
             open_ops: self.ops.len() as u64,
             damaged_tables: self.store.engine.damaged_tables(),
         }

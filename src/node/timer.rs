@@ -20,6 +20,8 @@ pub enum Timer {
     Jobs,
     /// An operation has run out of time.
     Op(OpId),
+    /// A read has waited long enough for a whole copy.
+    Whole(OpId),
 }
 
 /// The deadlines that are set.

@@ -29,7 +29,7 @@ use crate::node::message::Message;
 /// Bytes before the message.
 pub const HEADER: usize = 40;
 const MAGIC: [u8; 2] = *b"kv";
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 const SUM_AT: usize = 32;
 
 /// Who sent a frame.
@@ -166,11 +166,11 @@ mod tests {
         assert_eq!(
             text,
             concat!(
-                "2f0000006b760500",
+                "2f0000006b760600",
                 "0700000000000000",
                 "0300000000000000",
                 "0500000000000000",
-                "2426fad9b90e66d4",
+                "7a4f6debbfa0d42c",
                 "0909036b657900",
             )
         );

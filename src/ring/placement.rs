@@ -14,7 +14,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -38,6 +38,8 @@ struct Table {
     /// The replicas of slot 0, of slot 1, ...: `width` of each.
     replicas: Vec<NodeId>,
     width: usize,
+    /// Pairs of members, both ways round, that are replicas of a common slot.
+    partners: BTreeSet<(NodeId, NodeId)>,
 }
 
 /// The replicas of every slot under one layout. Cheap to clone; equal and hashed as its layout.
@@ -63,7 +65,12 @@ impl Placement {
             assert_eq!(chosen.len(), width, "every member has a token, so the walk meets enough of them");
             replicas.extend(chosen.iter().map(|&member| layout.members()[member as usize].node));
         }
-        Placement(Arc::new(Table { layout: layout.clone(), ring, replicas, width }))
+        let mut partners = BTreeSet::new();
+        for slot in replicas.chunks_exact(width) {
+            let pairs = slot.iter().flat_map(|&one| slot.iter().map(move |&other| (one, other)));
+            partners.extend(pairs.filter(|(one, other)| one != other));
+        }
+        Placement(Arc::new(Table { layout: layout.clone(), ring, replicas, width, partners }))
     }
 
     pub fn layout(&self) -> &Layout {
@@ -80,6 +87,12 @@ impl Placement {
     /// Whether `node` is a replica of `slot`.
     pub fn owns(&self, node: NodeId, slot: Slot) -> bool {
         self.replicas(slot).contains(&node)
+    }
+
+    /// The members that share a slot with `node`, in ascending order.
+    pub fn partners(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        let (first, last) = ((node, NodeId(0)), (node, NodeId(u64::MAX)));
+        self.0.partners.range(first..=last).map(|pair| pair.1)
     }
 
     /// The members that are no replicas of `slot`, in the order in which they are met clockwise. Lazy: the first few
@@ -100,6 +113,35 @@ impl Placement {
             Some(members[next.expect("every member has a token") as usize].node)
         })
     }
+}
+
+/// A placement that was computed before, for whoever needs that of the same layout. It saves work and memory, above all
+/// where many nodes run in one process, and changes nothing else: all of them are equal, and hash alike.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Option<Placement>);
+
+impl Known {
+    pub fn new(placement: Placement) -> Known {
+        Known(Some(placement))
+    }
+
+    /// The placement of `layout`, which must be valid.
+    pub fn of(&self, layout: &Layout) -> Placement {
+        let known = self.0.as_ref().filter(|placement| placement.layout() == layout);
+        known.cloned().unwrap_or_else(|| Placement::of(layout))
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, _: &Known) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl fmt::Debug for Placement {
@@ -189,6 +231,25 @@ mod tests {
 
     fn set(placement: &Placement, slot: Slot) -> BTreeSet<NodeId> {
         placement.replicas(slot).iter().copied().collect()
+    }
+
+    #[test]
+    fn partners_share_a_slot() {
+        let placement = Placement::of(&layout(3, flat(200)));
+        let mut expected = BTreeSet::new();
+        for slot in slots().filter(|&slot| placement.owns(NodeId(7), slot)) {
+            expected.extend(placement.replicas(slot).iter().copied().filter(|&node| node != NodeId(7)));
+        }
+        assert!(placement.partners(NodeId(7)).eq(expected.iter().copied()));
+        assert!((2..199).contains(&expected.len()), "{}", expected.len());
+    }
+
+    #[test]
+    fn a_known_placement_is_used_for_its_own_layout_only() {
+        let (one, other) = (layout(3, flat(5)), layout(2, flat(5)));
+        let known = Known::new(Placement::of(&one));
+        assert!(Arc::ptr_eq(&known.of(&one).0, &known.of(&one).0));
+        assert_eq!(*known.of(&other).layout(), other);
     }
 
     fn slots() -> impl Iterator<Item = Slot> {

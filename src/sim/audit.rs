@@ -85,6 +85,9 @@ impl Audit {
         self.audits += 1;
         let promises = std::mem::take(&mut self.promises);
         self.audited += promises.len() as u64;
+        if promises.is_empty() {
+            return;
+        }
         let look = |host: &Host| (host.harmed, host.after_power_loss());
         let mut survivors: Vec<_> = hosts.iter().map(look).collect();
         let mut known: BTreeMap<&Bytes, Vec<(bool, Siblings)>> = BTreeMap::new();

@@ -3,13 +3,15 @@
 //! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`],
 //! [`replaced`], [`converge`], [`placement`] and [`hints`] compare it with what the nodes hold in the end, and
 //! [`storage`] looks at their disks. These every run must pass. What depends on the quorums and on what clients do is
-//! a [`guarantee`]: [`linear`] and [`session`] judge those.
+//! a [`guarantee`]: [`linear`] and [`session`] judge those;
+//! [`membership`] judges how news of failures got around.
 
 pub mod converge;
 pub mod durable;
 pub mod guarantee;
 pub mod hints;
 pub mod linear;
+pub mod membership;
 pub mod placement;
 pub mod provenance;
 pub mod recency;

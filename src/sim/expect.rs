@@ -23,6 +23,8 @@ use crate::sim::report::stats;
 pub struct Expect {
     /// Facts that must be reached.
     pub facts: Vec<Fact>,
+    /// Rounds of gossip in which each failure and each return must be known to all. `None`: not checked.
+    pub news_rounds: Option<u32>,
     pub holds: Vec<Guarantee>,
     pub breaks: Vec<Guarantee>,
     /// The share of operations that succeed, at least.

@@ -101,6 +101,23 @@ impl Action {
         }
     }
 
+    /// Whether `node` may look worse to others because of it. A fault of some links is one of all nodes: what was to
+    /// come through them is missed elsewhere too.
+    fn disturbs(&self, node: usize) -> bool {
+        match self {
+            Action::Partition { .. } | Action::Link { .. } => true,
+            Action::Swap { nodes: (one, other) } => [*one, *other].contains(&node),
+            Action::Crash { node: whom, .. }
+            | Action::Restart { node: whom }
+            | Action::Host { node: whom, .. }
+            | Action::Clock { node: whom, .. }
+            | Action::Disk { node: whom, .. }
+            | Action::Damage { node: whom, .. }
+            | Action::Wipe { node: whom }
+            | Action::Restore { node: whom, .. } => *whom == node,
+        }
+    }
+
     /// Whether it may decide what is on a disk, or who can still be asked: what was promised before is held against
     /// the disks first.
     pub fn changes_disks(&self) -> bool {
@@ -151,9 +168,35 @@ pub struct Effect {
     pub amount: u64,
 }
 
+/// When a fault last disturbed `node`: now, if one is on; zero, if none ever did.
+pub fn disturbed(faults: &[Fault], effects: &[Effect], node: usize, now: Instant) -> Instant {
+    let last = |(fault, effect): (&Fault, &Effect)| {
+        let began = effect.began.filter(|_| fault.action.disturbs(node))?;
+        Some(effect.ended.unwrap_or(if fault.action.ends() { now } else { began }))
+    };
+    faults.iter().zip(effects).filter_map(last).max().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_is_disturbed_by_its_own_faults_and_by_those_of_links() {
+        let fault = |action| Fault { at: Instant(3), lasts: None, action, drawn: false };
+        let links = Action::Partition { links: Vec::new(), sides: String::new(), flap: None };
+        let faults = [fault(Action::Host { node: 1, what: Impairment::Pause }), fault(links)];
+        let mut effects = [Effect::default(); 2];
+        let disturbed =
+            |effects: &[Effect]| [0, 1].map(|node| disturbed(&faults, effects, node, Instant(9)).0);
+        assert_eq!(disturbed(&effects), [0, 0]);
+        effects[0].began = Some(Instant(3));
+        assert_eq!(disturbed(&effects), [0, 9]);
+        effects[0].ended = Some(Instant(5));
+        assert_eq!(disturbed(&effects), [0, 5]);
+        effects[1].began = Some(Instant(6));
+        assert_eq!(disturbed(&effects), [9, 9]);
+    }
 
     #[test]
     fn a_group_is_cut_off_from_the_rest_in_both_directions() {

@@ -198,7 +198,7 @@ mod tests {
         let reasons = stuck::explain(&world);
         assert!(said(&reasons, "hints for n5, the first for \"k"), "{reasons:#?}");
         assert!(said(&reasons, "n5 down (accused by n"), "{reasons:#?}");
-        assert!(said(&reasons, "n5 believes: layout 1; n1 suspected"), "{reasons:#?}");
+        assert!(said(&reasons, "n5 believes: layout 1; n1 down (accused by n4 n5)"), "{reasons:#?}");
         assert!(said(&reasons, "slot "), "{reasons:#?}");
     }
 

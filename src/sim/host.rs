@@ -14,6 +14,7 @@ use crate::node::input::{Env, Input};
 use crate::node::outbox::Outbox;
 use crate::node::step::{Node, OpenError};
 use crate::node::store::Store;
+use crate::ring::placement::Known;
 use crate::sim::clock::{Clock, ClockPlan};
 use crate::sim::disk::{Cost, SimDisk, SyncMark, Unsynced};
 use crate::sim::fault::Moment;
@@ -194,6 +195,14 @@ impl Host {
         let mut env = Env { now: self.clock.read(now), disk: &mut self.disk, out };
         node.step(input, &mut env);
         self.charge(now);
+    }
+
+    /// Takes over a placement that another host's node has computed, for this node and for later starts.
+    pub fn learn(&mut self, known: &Known) {
+        self.config.known = known.clone();
+        if let Some(node) = &mut self.node {
+            node.learn(known.clone());
+        }
     }
 
     /// When the node wants to be woken, in virtual time.

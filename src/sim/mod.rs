@@ -24,6 +24,7 @@ pub mod heal;
 pub mod history;
 pub mod host;
 pub mod impair;
+pub mod membership;
 pub mod narrate;
 pub mod network;
 pub mod percentiles;

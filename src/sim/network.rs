@@ -8,6 +8,8 @@ mod disturb;
 mod shape;
 
 use core::mem;
+use std::boxed::Box;
+use std::collections::BTreeMap;
 use std::vec::Vec;
 
 use crate::base::rng::{Ppm, Stream};
@@ -64,6 +66,18 @@ struct Link {
     again: Stream,
 }
 
+impl Link {
+    fn new(seed: u64, entity: u64) -> Link {
+        Link {
+            latency: Stream::new(seed, "net.latency", entity),
+            tail: Stream::new(seed, "net.tail", entity),
+            loss: Stream::new(seed, "net.loss", entity),
+            duplication: Stream::new(seed, "net.duplication", entity),
+            again: Stream::new(seed, "net.again", entity),
+        }
+    }
+}
+
 /// Links that are cut, by the fault that cut them.
 #[derive(Clone, Debug, Hash)]
 struct Cut {
@@ -96,7 +110,8 @@ pub struct Network {
     plan: NetworkPlan,
     seed: u64,
     nodes: usize,
-    links: Vec<Link>,
+    /// Those that ever had a frame. Of a thousand nodes' million links few have.
+    links: BTreeMap<u64, Box<Link>>,
     cuts: Vec<Cut>,
     disturbances: Vec<Disturbance>,
     counts: Counts,
@@ -106,25 +121,24 @@ pub struct Network {
 
 impl Network {
     pub fn new(plan: NetworkPlan, nodes: usize, seed: u64) -> Network {
-        let link = |entity: u64| Link {
-            latency: Stream::new(seed, "net.latency", entity),
-            tail: Stream::new(seed, "net.tail", entity),
-            loss: Stream::new(seed, "net.loss", entity),
-            duplication: Stream::new(seed, "net.duplication", entity),
-            again: Stream::new(seed, "net.again", entity),
-        };
-        let pairs = (0..nodes).flat_map(|from| (0..nodes).map(move |to| entity(from, to)));
-        let links = pairs.map(link).collect();
-        let (counts, effective) = (Counts::default(), Vec::new());
-        let (cuts, disturbances) = (Vec::new(), Vec::new());
-        Network { plan, seed, nodes, links, cuts, disturbances, counts, effective }
+        Network {
+            plan,
+            nodes,
+            seed,
+            links: BTreeMap::new(),
+            cuts: Vec::new(),
+            disturbances: Vec::new(),
+            counts: Counts::default(),
+            effective: Vec::new(),
+        }
     }
 
     /// Decides the fate of one frame of `len` bytes.
     pub fn send(&mut self, from: usize, to: usize, now: Instant, len: usize) -> Fate {
-        let index = self.link(from, to);
         let plan = self.plan;
-        let link = &mut self.links[index];
+        // A link's entity does not depend on the number of nodes, so that one more node moves no draw of the others.
+        let (index, entity) = (self.link(from, to), entity(from, to));
+        let link = self.links.entry(entity).or_insert_with(|| Box::new(Link::new(self.seed, entity)));
         let slow = |chance: bool| if chance { TAIL_FACTOR } else { 1 };
         let after = plan.shape.draw(&mut link.latency, plan.latency_min, plan.latency_max);
         let after = after.saturating_mul(slow(link.tail.chance(plan.tail)));
@@ -141,7 +155,7 @@ impl Network {
         }
         let mut passage = Passage { again: duplicated, ..Passage::default() };
         if !self.disturbances.is_empty() {
-            self.disturb_frame(index, entity(from, to), now, len as u64, &mut passage);
+            self.disturb_frame(index, entity, now, len as u64, &mut passage);
         }
         if passage.lost {
             return Fate::Lost;
@@ -196,7 +210,7 @@ impl Network {
     }
 
     fn marked(&self, pairs: &[(usize, usize)]) -> Vec<bool> {
-        let mut links = std::vec![false; self.links.len()];
+        let mut links = std::vec![false; self.nodes * self.nodes];
         for &(from, to) in pairs {
             links[self.link(from, to)] = true;
         }

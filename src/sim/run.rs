@@ -121,7 +121,12 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
     checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
     let broken = failed(&checks);
-    let recovery = check::liveness(scenario, &probe);
+    let mut recovery = check::liveness(scenario, &probe);
+    recovery.extend(
+        scenario.expect.news_rounds.map(|rounds| {
+            check::membership::check(world.membership(), rounds, scenario.nodes[0].gossip_every)
+        }),
+    );
     let is_stuck = matches!(stop, Stop::Stuck) || recovery.iter().any(|check| !check.ok);
     checks.extend(recovery);
     let shown = scenario.expect.demonstrations(scenario.nodes[0].cluster, world.history());

@@ -24,7 +24,7 @@ pub fn is_at_rest(world: &World) -> bool {
     let nodes: Vec<&Node> = running(world).collect();
     world.waiting() == 0
         && nodes.len() == world.hosts.len()
-        && nodes.iter().all(|node| node.outlook().hints.is_empty())
+        && nodes.iter().all(|node| node.hints() == 0)
         && differing(&nodes).next().is_none()
 }
 

@@ -24,13 +24,15 @@ use crate::node::outbox::{Outbox, Reply, Target};
 use crate::node::request::Outcome;
 use crate::node::step::Node;
 use crate::node::wire;
+use crate::ring::placement::Known;
 use crate::sim::audit::{Audit, Promise};
 use crate::sim::disk::SimDisk;
 use crate::sim::event::Event;
-use crate::sim::fault::{Action, Effect, Fault, Moment};
+use crate::sim::fault::{self, Action, Effect, Fault, Moment};
 use crate::sim::ghost::Ghost;
 use crate::sim::history::{End, Operation};
 use crate::sim::host::{Host, Then};
+use crate::sim::membership::Membership;
 use crate::sim::network::{Fate, Network};
 use crate::sim::queue::Queue;
 use crate::sim::rates::{self, Drawn};
@@ -79,6 +81,9 @@ pub struct World {
     /// What no declared fault explains.
     violations: Vec<String>,
     audit: Audit,
+    membership: Membership,
+    /// The newest version of the layout whose placement all hosts know.
+    placed: u64,
     trace: Trace,
     /// Clients have stopped, and everything has healed.
     calm: bool,
@@ -160,6 +165,8 @@ impl World {
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
             audit: Audit::default(),
+            membership: Membership::new(nodes),
+            placed: 0,
             trace: Trace::default(),
             calm: false,
             scratch: Scratch::default(),
@@ -253,6 +260,10 @@ impl World {
         &self.audit
     }
 
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
     /// No audits from now on: for measurements of what they cost, and for copies that are looked at in other ways.
     pub fn stop_audits(&mut self) {
         self.audit.stop();
@@ -277,7 +288,7 @@ impl World {
         #[rustfmt::skip]
         let World {
             scenario, seed, now, events, queue, hosts, network, clients, history, faults, drawn, effects, ghost,
-            copies, swapped, troubled, facts, violations, audit, trace, calm, scratch: _,
+            copies, swapped, troubled, facts, violations, audit, trace, calm, membership, placed, scratch: _,
         } = self;
         let mut parts: Vec<(String, &dyn Part)> = Vec::new();
         parts
@@ -285,7 +296,7 @@ impl World {
         parts.extend(
             clients.iter().enumerate().map(|(n, client)| (format!("client {n}"), client as &dyn Part)),
         );
-        let named: [(&str, &dyn Part); 19] = [
+        let named: [(&str, &dyn Part); 21] = [
             ("network", network),
             ("history", history),
             ("facts", facts),
@@ -303,6 +314,8 @@ impl World {
             ("trace", trace),
             ("faults", faults),
             ("drawn", drawn),
+            ("membership", membership),
+            ("placed", placed),
             ("seed", seed),
             ("scenario", scenario),
         ];
@@ -387,8 +400,9 @@ impl World {
         let mut out = mem::take(&mut self.scratch.outbox);
         let opened = self.hosts[node].open(self.now, &mut out);
         self.scratch.outbox = out;
-        if let Err(error) = &opened {
-            self.refused_to_start(node, error);
+        match &opened {
+            Ok(()) => self.membership.started(node, &self.hosts, self.now),
+            Err(error) => self.refused_to_start(node, error),
         }
         self.absorb(node);
         opened.is_ok()
@@ -462,7 +476,7 @@ impl World {
                 node + 1,
                 self.now
             ));
-            self.hosts[node].stop();
+            self.stop(node);
         }
     }
 
@@ -521,6 +535,11 @@ impl World {
         for fact in out.facts.drain(..) {
             self.facts[fact as usize] += 1;
             self.trace.word(fact as u64);
+            match fact {
+                Fact::MemberDown | Fact::MemberUp => self.note_beliefs(node),
+                Fact::LayoutAdopted => self.share_placement(node),
+                _ => {}
+            }
         }
         for request in out.syncs.drain(..) {
             let then = self.hosts[node].sync(request);
@@ -546,6 +565,22 @@ impl World {
         }
         self.scratch.outbox = out;
         self.arm(node);
+    }
+
+    /// Whom a node takes for dead has changed.
+    fn note_beliefs(&mut self, by: usize) {
+        let (faults, effects, now) = (&self.faults, &self.effects, self.now);
+        self.membership.heard(by, &self.hosts, |whom| fault::disturbed(faults, effects, whom, now), now);
+    }
+
+    /// Computing a placement takes long, and each takes much room: what one node has found out, all are told.
+    fn share_placement(&mut self, node: usize) {
+        let placement = self.hosts[node].node.as_ref().and_then(|node| node.placement().cloned());
+        if let Some(placement) = placement.filter(|placement| placement.layout().version > self.placed) {
+            self.placed = placement.layout().version;
+            let known = Known::new(placement);
+            self.hosts.iter_mut().for_each(|host| host.learn(&known));
+        }
     }
 
     fn synced(&mut self, node: usize, sync: u64) {

@@ -43,6 +43,22 @@ fn a_node_that_lost_its_disk_reuses_no_dot() {
     assert_eq!(table.get(2, "key").0, ["value"], "what the others have is still there");
 }
 
+/// It lost its disk, and then learns from the others what it once wrote itself: that must not make it go on counting
+/// where its former self left off, or the others would take its next write for one that they know.
+#[test]
+fn a_node_that_learns_its_own_old_writes_from_others_reuses_no_dot() {
+    let mut table = Table::new(3);
+    let Some(Outcome::Written { dot: before, .. }) = table.put(1, "key", "old") else { panic!() };
+    let config = table.crash(1);
+    table.disks.insert(1, kvsim::sim::disk::SimDisk::new());
+    table.boot(config).expect("an empty disk is a fresh start");
+    table.advance(Duration::from_secs(12));
+    assert!(table.peek(1, "key").clock().covers(before), "it knows its old write again");
+    let Some(Outcome::Written { dot: after, .. }) = table.put(1, "key", "new") else { panic!() };
+    assert_ne!(before.actor, after.actor);
+    assert!((1..=3).all(|node| table.get(node, "key").0 == ["new"]));
+}
+
 /// Peers refuse generations below the one that they know. A new disk has none, and an old copy one that was raised
 /// before: either node learns from its peers how far its earlier life had come.
 #[test]

@@ -2,9 +2,11 @@
 
 mod amnesia;
 mod boot;
+mod costs;
 mod damage;
 mod hints;
 mod knobs;
+mod membership;
 mod overload;
 mod quorum;
 mod reads;

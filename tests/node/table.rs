@@ -36,9 +36,14 @@ pub struct Table {
     pub cut: BTreeSet<(u64, u64)>,
     /// Nodes whose syncs are kept back until `release_syncs`.
     pub slow_disks: BTreeSet<u64>,
+    /// Nodes that do not run for a while; what they are sent waits for them.
+    asleep: BTreeSet<u64>,
+    unread: Vec<(Sender, u64, Message)>,
     /// How far the wall clocks of nodes run ahead.
     pub ahead: BTreeMap<u64, Duration>,
     held: Vec<(u64, SyncRequest)>,
+    /// Syncs that have ended.
+    pub syncs: usize,
     pub replies: BTreeMap<u64, Outcome>,
     pub facts: Vec<(u64, Fact)>,
     pub halts: BTreeMap<u64, Halt>,
@@ -72,8 +77,11 @@ impl Table {
             wire: VecDeque::new(),
             cut: BTreeSet::new(),
             slow_disks: BTreeSet::new(),
+            asleep: BTreeSet::new(),
+            unread: Vec::new(),
             ahead: BTreeMap::new(),
             held: Vec::new(),
+            syncs: 0,
             replies: BTreeMap::new(),
             facts: Vec::new(),
             halts: BTreeMap::new(),
@@ -137,7 +145,8 @@ impl Table {
         let end = self.now + span;
         loop {
             self.deliver();
-            let next = self.nodes.iter().filter_map(|(&id, node)| Some((node.next_wake()?, id))).min();
+            let awake = self.nodes.iter().filter(|(id, _)| !self.asleep.contains(id));
+            let next = awake.filter_map(|(&id, node)| Some((node.next_wake()?, id))).min();
             match next {
                 Some((at, id)) if at <= end => {
                     self.now = self.now.max(at);
@@ -155,9 +164,27 @@ impl Table {
             if self.cut.contains(&(from.node.0, to)) || !self.nodes.contains_key(&to) {
                 continue;
             }
+            if self.asleep.contains(&to) {
+                self.unread.push((from, to, message));
+                continue;
+            }
             self.delivered.push((from.node.0, to, message.clone()));
             self.step(to, Input::Peer { from, message });
         }
+    }
+
+    /// The process of `node` stands still, as a virtual machine does while it is moved.
+    pub fn put_to_sleep(&mut self, node: u64) {
+        self.asleep.insert(node);
+    }
+
+    /// It goes on, and finds all that it was sent meanwhile.
+    pub fn wake(&mut self, node: u64) {
+        self.asleep.remove(&node);
+        let (now, later) = std::mem::take(&mut self.unread).into_iter().partition(|unread| unread.1 == node);
+        self.unread = later;
+        self.wire.extend::<Vec<_>>(now);
+        self.deliver();
     }
 
     /// Lets the syncs that were kept back at `node` end.
@@ -218,6 +245,7 @@ impl Table {
 
     fn finish_sync(&mut self, id: u64, request: SyncRequest, result: Result<(), DiskError>) {
         let disk = self.disks.get_mut(&id).expect("a disk");
+        self.syncs += 1;
         if result.is_ok() {
             let mark = disk.begin_sync(request.target).expect("the disk is whole");
             disk.finish_sync(mark);

@@ -8,6 +8,7 @@ pub mod forward;
 pub mod handoff;
 pub mod read;
 pub mod read_repair;
+pub mod whole;
 pub mod write;
 
 use alloc::boxed::Box;

@@ -6,10 +6,8 @@
 //! held by a quorum, and every later quorum read meets it: reads never go back, even if the write that is shown
 //! failed, or its coordinator is gone (CASSANDRA-2494 is the story of a store that did otherwise).
 //!
-//! A coordinator that is a replica itself asks the others only for a fingerprint, as they usually agree with it: one
-//! value then crosses no wire at all. Whoever disagrees is asked for the whole, one round trip later. A coordinator
-//! without a copy of its own asks all for the whole: to wait for one chosen replica would make the read as slow as
-//! that, or need a second, speculative request.
+//! All replicas are asked, but only one copy has to cross a wire, or none: see [`super::whole`]. Whoever disagrees with
+//! it is asked for the whole, one round trip later.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -22,6 +20,7 @@ use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::siblings::Siblings;
 use crate::node::consistency::{Consistency, OnSiblings};
+use crate::node::coordinate::whole::{Compared, Wholes};
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -29,10 +28,11 @@ use crate::node::message::{Held, Message};
 use crate::node::outbox::Target;
 use crate::node::request::{Command, Found, Outcome, Rejection, Request};
 use crate::node::step::Node;
-use crate::node::store::fingerprint;
+use crate::node::timer::Timer;
 use crate::quorum::read::ReadTally;
 use crate::quorum::tally::Decision;
 use crate::ring::placement::Placement;
+use crate::ring::preference;
 
 /// A read in progress.
 #[derive(Clone, Debug, Hash)]
@@ -44,8 +44,10 @@ pub struct ReadOp {
     floor: Clock,
     siblings: OnSiblings,
     tally: ReadTally,
-    /// The copy here, with its fingerprint, for comparison with those of others.
-    own: Option<(Option<u128>, Arc<Siblings>)>,
+    started: Instant,
+    /// The other replicas, in order of preference.
+    pub(super) order: Vec<NodeId>,
+    pub(super) wholes: Box<Wholes>,
     /// What each replica answered, to know whom to repair.
     pub(super) answers: Vec<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
@@ -95,16 +97,25 @@ impl Node {
             let decision = tally.failed(node);
             assert_ne!(decision, Decision::Impossible, "what the usable cannot satisfy was refused");
         }
-        let deadline = env.now.mono + consistency.timeout;
+        let (started, deadline) = (env.now.mono, env.now.mono + consistency.timeout);
+        let mut order = preference::order(placement, slot, self.me(), self.zone(), |node| self.usable(node));
+        order.retain(|&node| node != self.me());
+        let mut wholes = Box::<Wholes>::default();
+        match &own {
+            Some(own) => drop(wholes.found(own)),
+            None => order.iter().take(1).for_each(|&node| wholes.ask(node)),
+        }
         let id = self.open_op(|_| {
             Op::Read(ReadOp {
                 asker,
+                started,
+                order: order.clone(),
+                wholes,
                 deadline,
                 key: key.clone(),
                 floor,
                 siblings: consistency.siblings,
                 tally,
-                own: own.clone().map(|own| (fingerprint(&own), own)),
                 answers: Vec::with_capacity(placement.replicas(slot).len()),
                 merged: Box::default(),
                 goal: None,
@@ -112,9 +123,12 @@ impl Node {
                 replied: false,
             })
         });
-        for &node in placement.replicas(slot).iter().filter(|&&node| node != self.me()) {
-            let message = Message::Fetch { op: id, key: key.clone(), digest: own.is_some() };
+        for (rank, &node) in order.iter().enumerate() {
+            let message = Message::Fetch { op: id, key: key.clone(), digest: own.is_some() || rank > 0 };
             self.send(Target::Node(node), message, env);
+        }
+        if own.is_none() {
+            self.timers.set(started + self.patience(), Timer::Whole(id));
         }
         if is_replica {
             let held = own.map_or(Held::Refused, Held::Siblings);
@@ -136,21 +150,39 @@ impl Node {
 
     /// A replica, or this node, has told what it holds on its disk.
     pub(in crate::node) fn on_fetched(&mut self, id: OpId, node: NodeId, held: Held, env: &mut Env) {
+        let me = self.me();
         let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
-        let answer = match held {
-            Held::Refused => None,
-            Held::Siblings(siblings) => Some(siblings),
-            Held::Digest(digest) => match &op.own {
-                Some((own, siblings)) if digest.map(|digest| *digest) == *own => Some(siblings.clone()),
-                _ => {
-                    // It counts when the whole is here.
-                    let message = Message::Fetch { op: id, key: op.key.clone(), digest: false };
-                    return self.send(Target::Node(node), message, env);
+        if node != me && op.answers.iter().all(|known| known.0 != node) {
+            self.answers.note(env.now.mono.since(op.started));
+        }
+        match held {
+            Held::Refused => {
+                op.take(node, None);
+                self.ask_another(id, env);
+            }
+            Held::Siblings(siblings) => {
+                let early = op.wholes.found(&siblings);
+                op.take(node, Some(siblings));
+                for (node, digest) in early {
+                    self.compare(id, node, digest, env);
                 }
-            },
-        };
-        op.take(node, answer);
+            }
+            Held::Digest(digest) => self.compare(id, node, digest.map(|digest| *digest), env),
+        }
         self.advance_read(id, env);
+    }
+
+    /// A replica has sent a fingerprint. If that is all there is to know it counts as its answer; else the whole will.
+    fn compare(&mut self, id: OpId, node: NodeId, digest: Option<u128>, env: &mut Env) {
+        let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
+        match op.wholes.compare(node, digest) {
+            Compared::Equal(siblings) => op.take(node, Some(siblings)),
+            Compared::Different => {
+                let message = Message::Fetch { op: id, key: op.key.clone(), digest: false };
+                self.send(Target::Node(node), message, env);
+            }
+            Compared::Early => {}
+        }
     }
 
     /// Goes on with a read about which something has become known.

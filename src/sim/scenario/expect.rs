@@ -8,7 +8,7 @@ use std::vec::Vec;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::meaning::{Checked, refuse};
+use super::meaning::{Checked, refuse, within};
 use super::place::Spanned;
 use super::text::As;
 use crate::base::rng::Ppm;
@@ -22,6 +22,7 @@ use crate::sim::history::Kind;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct File {
     facts: Vec<Spanned<String>>,
+    news_rounds: Option<Spanned<u32>>,
     holds: Vec<Spanned<String>>,
     breaks: Vec<Spanned<String>>,
     availability: Option<As<Ppm>>,
@@ -71,7 +72,10 @@ pub(super) fn check(file: File) -> Checked<Expect> {
         return refuse(both.span(), message, "each guarantee in one of the two lists");
     }
     let nanos = |As(span): As<Duration>| span.0;
+    let rounds = &file.news_rounds;
+    let news_rounds = rounds.is_some().then(|| within("news_rounds", rounds, 1, 1, 1000)).transpose()?;
     Ok(Expect {
+        news_rounds,
         facts: file.facts.iter().map(fact).collect::<Checked<Vec<Fact>>>()?,
         holds,
         breaks,

@@ -81,6 +81,7 @@ pub(super) struct Storage {
     pub block_bytes: Option<Spanned<u32>>,
     pub cache_bytes: Option<u64>,
     pub level0_tables: Option<Spanned<u32>>,
+    pub reserve_bytes: Option<Spanned<u64>>,
 }
 
 /// From `min` to `max`, both included.

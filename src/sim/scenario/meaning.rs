@@ -22,8 +22,8 @@ use crate::sim::host::DiskPlan;
 use crate::sim::network::{NetworkPlan, Shape};
 use crate::sim::verdict::Verdict;
 
-/// One process holds them all, and each pair has a link.
-const NODES_MAX: u16 = 100;
+/// One process holds them all.
+const NODES_MAX: u16 = 1000;
 const HEAL_EVERY: Duration = Duration::from_secs(20);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 const OFFSET_MAX: Duration = Duration::from_secs(365 * 86_400);
@@ -182,6 +182,7 @@ fn store(config: &mut Config, storage: &file::Storage) -> Checked<()> {
     to.table_bytes = within("table_bytes", &storage.table_bytes, to.table_bytes, 4096, 1 << 30)?;
     to.block_bytes = within("block_bytes", &storage.block_bytes, to.block_bytes, 256, 1 << 20)?;
     to.level0_tables = within("level0_tables", &storage.level0_tables, to.level0_tables, 1, 100)?;
+    to.reserve_bytes = within("reserve_bytes", &storage.reserve_bytes, to.reserve_bytes, 0, 1 << 30)?;
     to.cache_bytes = storage.cache_bytes.unwrap_or(to.cache_bytes);
     Ok(())
 }

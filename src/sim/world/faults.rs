@@ -203,10 +203,21 @@ impl World {
         let Action::Crash { lose, .. } = faults[index].action else { return };
         let amount = self.hosts[node].unsynced();
         self.effects[index] = Effect { began: Some(self.now), effective: true, amount, ..Effect::default() };
-        self.hosts[node].crash(lose);
+        self.crash(node, lose);
         if let Some(lasts) = faults[index].lasts {
             self.queue.schedule(self.now + lasts, Event::Heal { index });
         }
+    }
+
+    fn crash(&mut self, node: usize, lose: Unsynced) {
+        self.hosts[node].crash(lose);
+        self.membership.failed(node, &self.hosts, self.now);
+    }
+
+    /// A process ends, and its host's power stays on.
+    pub(super) fn stop(&mut self, node: usize) {
+        self.hosts[node].stop();
+        self.membership.failed(node, &self.hosts, self.now);
     }
 
     /// A node dies within a step: nothing of what the step was to send leaves it.
@@ -258,7 +269,7 @@ impl World {
     pub(super) fn halted(&mut self, node: usize, halt: Halt) {
         let host = &mut self.hosts[node];
         let explained = host.is_hurt() && matches!(halt, Halt::Storage(_));
-        host.stop();
+        self.stop(node);
         if explained {
             self.call_supervisor(node);
         } else {
@@ -326,7 +337,7 @@ impl World {
         }
         if self.harm(index, node, disk, true) {
             self.strike(node);
-            self.hosts[node].crash(Unsynced::Lost);
+            self.crash(node, Unsynced::Lost);
             self.hosts[node].harmed = false;
             self.effects[index].effective = amount > 0;
             self.effects[index].amount = amount;
@@ -390,7 +401,7 @@ impl World {
     fn exchange_disks(&mut self, one: usize, other: usize) {
         for node in [one, other] {
             self.strike(node);
-            self.hosts[node].crash(Unsynced::Lost);
+            self.crash(node, Unsynced::Lost);
         }
         let disk = core::mem::take(&mut self.hosts[one].disk);
         let disk = core::mem::replace(&mut self.hosts[other].disk, disk);
