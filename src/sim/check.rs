@@ -1,9 +1,9 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
-//! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`],
-//! [`replaced`], [`converge`], [`placement`] and [`hints`] compare it with what the nodes hold in the end, and
-//! [`storage`] looks at their disks. These every run must pass. What depends on the quorums and on what clients do is
-//! a [`guarantee`]: [`linear`] and [`session`] judge those.
+//! [`recency`], [`siblings`], [`types`] and [`provenance`] judge what clients saw, and need nothing but a history (three
+//! of them also look at what the nodes hold in the end); [`durable`], [`converge`], [`placement`] and [`hints`] compare
+//! it with what the nodes hold in the end, and [`storage`] looks at their disks. These every run must pass. What depends
+//! on the quorums and on what clients do is a [`guarantee`]: [`linear`] and [`session`] judge those.
 
 pub mod converge;
 pub mod durable;
@@ -13,11 +13,11 @@ pub mod linear;
 pub mod placement;
 pub mod provenance;
 pub mod recency;
-pub mod replaced;
 pub mod session;
 pub mod siblings;
 pub mod staleness;
 pub mod storage;
+pub mod types;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -76,6 +76,7 @@ impl Findings {
 /// The checks that need only a history.
 pub fn of_history(cluster: ClusterId, history: &[Operation], overlaps: bool) -> Vec<Check> {
     let mut checks = std::vec![provenance::check(history), siblings::check(cluster, history)];
+    checks.extend(types::check(cluster, history));
     if overlaps {
         checks.push(recency::check(cluster, history));
     }
@@ -115,12 +116,14 @@ pub fn of_world(
     let cluster = scenario.nodes[0].cluster;
     let mut nodes = Findings::default();
     violations.iter().for_each(|violation| nodes.add(|| violation.clone()));
-    std::vec![
+    let mut checks = std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
         durable::check(cluster, history, probe, ghost),
-        replaced::check(cluster, &before_forgetting(history, ghost), probe),
+        siblings::held(cluster, history, probe),
         provenance::held(history, probe),
-    ]
+    ];
+    checks.extend(types::held(history, probe));
+    checks
 }
 
 /// The history without the reads that ended after some node had forgotten what it had promised to know, because a

@@ -700,7 +700,7 @@ impl World {
         let operation = &mut Arc::make_mut(&mut self.history)[open.index];
         operation.end = Some(self.now);
         let plan = &self.scenario.clients[client.group];
-        client.end(plan, self.scenario.nodes[0].cluster, &operation.key, &end);
+        client.end(plan, self.scenario.nodes[0].cluster, operation, &end);
         operation.result = end;
         self.think(number);
     }
@@ -717,8 +717,8 @@ impl World {
             self.queue.schedule(at, Event::Impatience { client: number });
             return;
         }
-        let key = self.history[open.index].key.clone();
-        client.end(plan, self.scenario.nodes[0].cluster, &key, &End::Silence);
+        let operation = &self.history[open.index];
+        client.end(plan, self.scenario.nodes[0].cluster, operation, &End::Silence);
         self.think(number);
     }
 

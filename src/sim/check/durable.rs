@@ -9,9 +9,12 @@
 //!
 //! A write whose loss the ghost predicted is counted, and no finding: the scenario let the last copy be destroyed.
 //!
-//! Clocks are exact sets of writes, so "covers" errs to neither side. And no two writes of a key have the same dot.
+//! Of edits of convergent types the clock is all that is asked for here, and so it is of a delete, which the next edit
+//! of its key takes away; what the types show is judged by [`super::types`].
+//!
+//! Clocks are exact sets of writes, so "covers" errs to neither side. And no two requests of a key have the same dot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -65,17 +68,19 @@ fn check_key(
     mut judge: impl FnMut(&Operation, bool, &dyn Fn() -> String),
 ) -> u64 {
     let mut acknowledged = 0;
-    let mut dots = BTreeSet::new();
+    let mut dots: BTreeMap<Dot, &Operation> = BTreeMap::new();
     let mut known = None;
+    let is_edited = writes.iter().any(|write| write.kind.is_edit());
     for &write in writes {
         let End::Written { dot, .. } = write.result else { continue };
         acknowledged += 1;
-        if !dots.insert(dot) {
+        let other = dots.insert(dot, write);
+        if other.is_some_and(|other| write.request.is_none() || other.request != write.request) {
             judge(write, false, &|| format!("{write}: its dot {dot} is another write's"));
         }
         if !held.clock().covers(dot) {
             judge(write, true, &|| format!("{write}: lost, no replica knows {dot}"));
-        } else if !held.holds(dot) {
+        } else if !held.holds(dot) && !is_edited {
             let known = known.get_or_insert_with(|| Known::of(cluster, key, writes));
             if !known.to_another(dot) {
                 judge(write, true, &|| format!("{write}: lost, no write that replaced it could know {dot}"));
