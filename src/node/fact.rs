@@ -96,4 +96,6 @@ facts! {
     DamageRefetched = "damage_refetched",
     /// A damaged table was written anew, and its keys are known again.
     DamageRepaired = "damage_repaired",
+    /// A clock was too long, and has lost its oldest actors.
+    ClockPruned = "clock_pruned",
 }

@@ -27,6 +27,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
+use self::guarantee::Guarantee;
 use crate::base::id::ClusterId;
 use crate::node::config::Config;
 use crate::sim::ghost::Ghost;
@@ -99,7 +100,9 @@ pub fn safety(
     let mut checks = of_world(scenario, history, probe, violations, ghost);
     let cluster = scenario.nodes[0].cluster;
     checks.extend(of_history(cluster, history, false));
-    if scenario.overlaps() {
+    checks.retain(|check| check.name != "siblings" || !shows_siblings(scenario));
+    // Clocks that are pruned do not tell what a read knows.
+    if scenario.overlaps() && !scenario.prunes() {
         checks.push(recency::check(cluster, &before_forgetting(history, ghost)));
     }
     checks
@@ -118,12 +121,19 @@ pub fn of_world(
     violations.iter().for_each(|violation| nodes.add(|| violation.clone()));
     let mut checks = std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
-        durable::check(cluster, history, probe, ghost),
-        siblings::held(cluster, history, probe),
+        durable::check(cluster, history, probe, ghost, scenario.prunes()),
         provenance::held(history, probe),
     ];
     checks.extend(types::held(history, probe));
+    if !shows_siblings(scenario) {
+        checks.push(siblings::held(cluster, history, probe));
+    }
     checks
+}
+
+/// Whether the scenario is to show what becomes of siblings without exact clocks.
+fn shows_siblings(scenario: &Scenario) -> bool {
+    scenario.expect.breaks.contains(&Guarantee::Siblings)
 }
 
 /// The history without the reads that ended after some node had forgotten what it had promised to know, because a

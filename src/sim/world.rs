@@ -117,6 +117,10 @@ impl World {
             Host::new(Clone::clone(config), scenario.disk, &scenario.clocks, seed, number as u64 + 1)
         };
         let hosts = scenario.nodes.iter().enumerate().map(host).collect();
+        let mut audit = Audit::default();
+        if scenario.prunes() {
+            audit.stop();
+        }
         let rates::Plan { faults, drawn } = rates::plan(&scenario, seed);
         let network = Network::new(scenario.network, nodes, seed);
         let mut clients = Vec::new();
@@ -159,7 +163,7 @@ impl World {
             seed,
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
-            audit: Audit::default(),
+            audit,
             trace: Trace::default(),
             calm: false,
             scratch: Scratch::default(),

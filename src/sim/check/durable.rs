@@ -30,7 +30,8 @@ use crate::sim::ghost::Ghost;
 use crate::sim::history::{Class, End, Operation};
 use crate::sim::probe::Probe;
 
-pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &Ghost) -> Check {
+/// Checks what is held in the end. Where clocks are `pruned`, a dot that they do not cover is not missed.
+pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &Ghost, pruned: bool) -> Check {
     let mut findings = Findings::default();
     let mut by_key: BTreeMap<&Bytes, Vec<&Operation>> = BTreeMap::new();
     for write in history.iter().filter(|operation| operation.is_write()) {
@@ -46,7 +47,7 @@ pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &G
                 findings.add(why);
             }
         };
-        acknowledged += check_key(cluster, key, &writes, &held, judge);
+        acknowledged += check_key(cluster, key, &writes, &held, pruned, judge);
     }
     let looked_at = match predicted {
         0 => format!("{acknowledged} acknowledged writes, all there or knowingly replaced"),
@@ -65,6 +66,7 @@ fn check_key(
     key: &Bytes,
     writes: &[&Operation],
     held: &Siblings,
+    pruned: bool,
     mut judge: impl FnMut(&Operation, bool, &dyn Fn() -> String),
 ) -> u64 {
     let mut acknowledged = 0;
@@ -78,7 +80,7 @@ fn check_key(
         if other.is_some_and(|other| write.request.is_none() || other.request != write.request) {
             judge(write, false, &|| format!("{write}: its dot {dot} is another write's"));
         }
-        if !held.clock().covers(dot) {
+        if !pruned && !held.clock().covers(dot) {
             judge(write, true, &|| format!("{write}: lost, no replica knows {dot}"));
         } else if !held.holds(dot) && !is_edited {
             let known = known.get_or_insert_with(|| Known::of(cluster, key, writes));
@@ -128,7 +130,7 @@ mod tests {
     use crate::sim::history::Kind;
 
     fn checked(sample: &Sample) -> Check {
-        check(CLUSTER, &sample.history, &sample.probe(), &Ghost::default())
+        check(CLUSTER, &sample.history, &sample.probe(), &Ghost::default(), false)
     }
 
     #[test]

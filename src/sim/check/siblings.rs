@@ -4,13 +4,14 @@
 //! the write's dot in the clock knows that, and so never shows such a version again, neither to a reader nor in the
 //! end. And of versions that stand beside each other none was written by somebody who had seen another of them, even
 //! where the write has no answer. So there are at most as many siblings as there are writes that are all concurrent
-//! with each other.
+//! with each other. To have seen a write is to have its dot in the context, or to have the context from an answer that
+//! showed it, or something that had seen it: that tells the truth also where clocks are pruned.
 //!
 //! A write without a context whose end no client saw replaced something too, but what, nobody can tell; it accuses
 //! nobody. A request that was tried more than once may have two dots, and the one that is not known may come to light
 //! after the other has been replaced; it is never accused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -36,6 +37,8 @@ struct Write<'a> {
     known: Option<Clock>,
     /// Those that replaced it, by their numbers.
     replacers: Vec<usize>,
+    /// What was found by the answer that gave its context.
+    found: Vec<usize>,
 }
 
 /// The writes of one key in the order of their starts.
@@ -115,7 +118,13 @@ fn keys(cluster: ClusterId, history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>
             (None, End::Written { context, .. }) => Some(open(context)),
             (None, _) => None,
         };
-        key.writes.push(Write { operation, dot: operation.dot(), known, replacers: Vec::new() });
+        key.writes.push(Write {
+            operation,
+            dot: operation.dot(),
+            known,
+            replacers: Vec::new(),
+            found: Vec::new(),
+        });
     }
     keys.retain(|_, key| key.writes.iter().all(|write| !write.operation.kind.is_edit()));
     for key in keys.values_mut() {
@@ -125,6 +134,7 @@ fn keys(cluster: ClusterId, history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>
         }
         key.arrange();
     }
+    note_found(&mut keys, history);
     keys
 }
 
@@ -144,6 +154,21 @@ impl<'a> OfKey<'a> {
         }
     }
 
+    /// Whether a write came after `of` in a line of writes of which each had found the one before.
+    fn descends(&self, write: &Write, of: usize) -> bool {
+        let begun = self.writes[of].operation.start;
+        let (mut next, mut seen) = (write.found.clone(), BTreeSet::new());
+        while let Some(number) = next.pop() {
+            if number == of {
+                return true;
+            }
+            if self.writes[number].operation.start > begun && seen.insert(number) {
+                next.extend(&self.writes[number].found);
+            }
+        }
+        false
+    }
+
     fn judge(&self, shown: &Shown, found: &mut dyn FnMut(String)) {
         let name = |write: &Write| match &write.operation.value {
             Some(value) => value.escape_ascii().to_string(),
@@ -157,12 +182,42 @@ impl<'a> OfKey<'a> {
                 replacers.into_iter().find(|by| by.operation.dot().is_some_and(|by| shown.clock.covers(by)));
             let beside =
                 shown.writes.iter().filter(|other| **other != number).map(|other| &self.writes[*other]);
-            let beside = beside.into_iter().find(|other| other.has_seen(dot));
+            let beside = beside.into_iter().find(|other| other.has_seen(dot) || self.descends(other, number));
             if let Some(by) = known {
                 found(format!("{}, and knows what replaced it: {}", name(write), by.operation));
             } else if let Some(by) = beside {
                 found(format!("{} beside a write that had seen it: {}", name(write), by.operation));
             }
+        }
+    }
+}
+
+/// Notes what each write's context was given with.
+fn note_found(keys: &mut BTreeMap<&Bytes, OfKey<'_>>, history: &[Operation]) {
+    let mut answers: BTreeMap<(&Bytes, &Bytes), Vec<usize>> = BTreeMap::new();
+    for (&name, key) in keys.iter() {
+        let tokens = key.writes.iter().filter_map(|write| write.operation.context.as_ref());
+        answers.extend(tokens.map(|token| ((name, token), Vec::new())));
+    }
+    for operation in history {
+        let Some(key) = keys.get(&operation.key) else { continue };
+        let (context, shown): (_, Vec<usize>) = match &operation.result {
+            End::Found { values, context } => {
+                (context, values.iter().filter_map(|value| key.by_value.get(value).copied()).collect())
+            }
+            End::Written { dot, context, .. } => {
+                (context, key.by_dot.get(dot).copied().into_iter().collect())
+            }
+            _ => continue,
+        };
+        if let Some(found) = answers.get_mut(&(&operation.key, context)) {
+            *found = shown;
+        }
+    }
+    for (&name, key) in keys.iter_mut() {
+        for write in &mut key.writes {
+            let token = write.operation.context.as_ref();
+            write.found = token.and_then(|token| answers.get(&(name, token))).cloned().unwrap_or_default();
         }
     }
 }
