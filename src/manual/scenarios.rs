@@ -16,6 +16,7 @@
 //! | `cluster.n` | replicas of each key | 3, or all |
 //! | `cluster.r`, `cluster.w` | answers a read needs, disks a write needs: a number, `"one"`, `"quorum"`, `"all"` | `"quorum"` |
 //! | `cluster.sloppy` | whether stand-ins keep hints | `true` |
+//! | `cluster.clock_length_max` | actors in a clock before writes drop the oldest ([`crate::node::coordinate::prune`]); then `recency` and `audit`, which go by exact clocks, are not judged | 0: none is dropped |
 //! | `cluster.zones` | the zone of each node, in order | one for all |
 //! | `cluster.capacities` | the capacity of each node, in order | 1 each |
 //! | `cluster.request_timeout`, `gossip_every`, `suspect_after`, `exchange_every`, `scrub_every` | as in [`crate::node::config`] | as there |
@@ -83,7 +84,8 @@
 //! ```
 //!
 //! Guarantees are `linearizable`, `causal`, `read-your-writes`, `monotonic-reads`, `monotonic-writes` and
-//! `writes-follow-reads`. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the
+//! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it is
+//! to break it. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the
 //! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`.
 //!
 //! ## Faults

@@ -6,6 +6,7 @@ mod damage;
 mod hints;
 mod knobs;
 mod overload;
+mod pruning;
 mod quorum;
 mod reads;
 mod repair;
