@@ -84,9 +84,9 @@
 //! ```
 //!
 //! Guarantees are `linearizable`, `causal`, `read-your-writes`, `monotonic-reads`, `monotonic-writes` and
-//! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it is
-//! to break it. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the
-//! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`.
+//! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it
+//! is to break it. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the verdict
+//! `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`.
 //!
 //! ## Faults
 //!

@@ -1,9 +1,9 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
-//! [`recency`], [`siblings`], [`types`] and [`provenance`] judge what clients saw, and need nothing but a history (three
-//! of them also look at what the nodes hold in the end); [`durable`], [`converge`], [`placement`] and [`hints`] compare
-//! it with what the nodes hold in the end, and [`storage`] looks at their disks. These every run must pass. What depends
-//! on the quorums and on what clients do is a [`guarantee`]: [`linear`] and [`session`] judge those.
+//! [`recency`], [`siblings`], [`types`] and [`provenance`] judge what clients saw, and need nothing but a history
+//! (three of them also look at what the nodes hold in the end); [`durable`], [`converge`], [`placement`] and [`hints`]
+//! compare it with what the nodes hold in the end, and [`storage`] looks at their disks. These every run must pass.
+//! What depends on the quorums and on what clients do is a [`guarantee`]: [`linear`] and [`session`] judge those.
 
 pub mod converge;
 pub mod durable;

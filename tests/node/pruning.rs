@@ -11,7 +11,8 @@ use crate::table::{Table, get};
 fn table(clock_length_max: u32) -> Table {
     Table::with(3, |config| {
         config.clock_length_max = clock_length_max;
-        // So rarely that the replicas do not hand each other back what was pruned.
+        // No hints, and comparisons so rarely that the replicas do not hand each other back what was pruned.
+        config.sloppy = false;
         config.exchange_every = Duration::from_secs(40);
     })
 }

@@ -1,11 +1,11 @@
 //! Clock pruning, as Dynamo had it (section 4.4): a clock that names more actors than `clock_length_max` loses the
 //! oldest. Off by default, and to be left so; it is here to show what it costs.
 //!
-//! Dynamo dropped the (node, counter) pair that was written the longest ago, and its authors had not met the price. With
-//! an actor for each start of a node it is the starts that pile up, so the oldest are those of the lowest generations.
-//! Only an actor whose life is over goes, as far as is known here: one that may still number a write could give a name
-//! twice if its own copy of the key were lost while nobody remembered it (Riak's kv679 again). And never one of whom
-//! something stands.
+//! Dynamo dropped the (node, counter) pair that was written the longest ago, and its authors had not met the price.
+//! With an actor for each start of a node it is the starts that pile up, so the oldest are those of the lowest
+//! generations. Only an actor whose life is over goes, as far as is known here: one that may still number a write could
+//! give a name twice if its own copy of the key were lost while nobody remembered it (Riak's kv679 again). And never
+//! one of whom something stands.
 //!
 //! The price: whoever was away with a version that such an actor wrote brings it back beside what replaced it; a read
 //! with a context from before finds nobody who knows as much; and a replica that was not pruned hands the entries back,

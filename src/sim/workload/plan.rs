@@ -106,8 +106,8 @@ pub struct Mix {
     pub sadd: u32,
     /// A get of a set, and one of the members that it found goes.
     pub srem: u32,
-    /// A get, a blind delete, a step, or a member, whichever falls: of a key that others make a set of, or a counter, at
-    /// the same time.
+    /// A get, a blind delete, a step, or a member, whichever falls: of a key that others make a set of, or a counter,
+    /// at the same time.
     pub clash: u32,
 }
 
