@@ -23,7 +23,7 @@ use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
 use crate::sim::history::{Class, End, Operation};
-use crate::sim::probe::Probe;
+use crate::sim::probe::{Key, Probe};
 
 /// So many writes that replaced a version are remembered: those that began first, which others know the soonest.
 const REPLACERS: usize = 4;
@@ -72,7 +72,7 @@ pub fn check(cluster: ClusterId, history: &[Operation]) -> Check {
             findings.add(|| format!("{read} found one value twice"));
         }
         key.judge(&Shown { clock: &clock, writes }, &mut |wrong| {
-            findings.add(|| format!("{read} found {wrong}"))
+            findings.add(|| format!("{read} found {wrong}"));
         });
     }
     let looked_at = format!(
@@ -87,7 +87,7 @@ pub fn held(cluster: ClusterId, history: &[Operation], probe: &Probe) -> Check {
     let mut findings = Findings::default();
     let (mut values, mut most) = (0, 0);
     for (&name, key) in &keys {
-        let Some(held) = probe.keys.get(name).map(|key| key.merged()) else { continue };
+        let Some(held) = probe.keys.get(name).map(Key::merged) else { continue };
         let standing = || held.versions().iter().filter(|version| version.value.is_some());
         (values, most) = (values + standing().count(), most.max(standing().count()));
         let of_value = |value: Option<&Bytes>| value.and_then(|value| key.by_value.get(value));

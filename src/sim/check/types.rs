@@ -24,7 +24,7 @@ use crate::causal::dot::Dot;
 use crate::causal::types::counter::Counter;
 use crate::causal::types::part::Content;
 use crate::sim::history::{Class, End, Kind, Operation};
-use crate::sim::probe::Probe;
+use crate::sim::probe::{Key, Probe};
 
 /// Steps of which it may be unknown whether they are in a sum, at most: all sums of so many are looked through.
 const MAYBE_MAX: usize = 16;
@@ -86,7 +86,7 @@ pub fn held(history: &[Operation], probe: &Probe) -> Option<Check> {
     let keys = keys(history);
     let mut findings = Findings::default();
     for (&name, key) in &keys {
-        let Some(held) = probe.keys.get(name).map(|key| key.merged()) else { continue };
+        let Some(held) = probe.keys.get(name).map(Key::merged) else { continue };
         let members = held.parts().iter().filter_map(|part| match &part.content {
             Content::Member(member) => Some(member),
             _ => None,
@@ -100,7 +100,7 @@ pub fn held(history: &[Operation], probe: &Probe) -> Option<Check> {
     (!keys.is_empty()).then(|| findings.conclude("types-held", looked_at))
 }
 
-/// The keys that somebody edits.
+/// The keys that somebody edits, and nobody overwrites.
 fn keys(history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>> {
     let edits = history.iter().filter(|operation| operation.kind.is_edit());
     let mut keys: BTreeMap<&Bytes, OfKey> = edits.map(|edit| (&edit.key, OfKey::default())).collect();
@@ -116,6 +116,7 @@ fn keys(history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>> {
         requests.extend(operation.request.map(|request| (request, at)));
         key.edits[at].try_out(operation);
     }
+    keys.retain(|_, key| key.edits.iter().all(|edit| !matches!(edit.kind, Kind::Put | Kind::Cas)));
     keys
 }
 
@@ -174,19 +175,23 @@ impl<'a> OfKey<'a> {
     fn told<'v>(&self, values: &'v [Bytes]) -> Shown<'v> {
         let number =
             |value: &Bytes| core::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
-        let (counts, contains) = (self.of(Kind::Incr).next().is_some(), self.of(Kind::Sadd).next().is_some());
+        let counts = self.of(Kind::Incr).next().is_some();
+        let contains = self.edits.iter().any(|edit| matches!(edit.kind, Kind::Sadd | Kind::Srem));
         let sum = match values {
             [] => Some(0),
             [value] => number(value),
             _ => None,
         };
         let is_sum = counts && sum.is_some() && !(contains && values.is_empty());
-        let members = (contains && !(is_sum && !values.is_empty())).then(|| values.iter().collect());
+        let members = (contains && !is_sum).then(|| values.iter().collect());
         let clock = const { &Clock::EMPTY };
         Shown { clock, end: Instant::ZERO, sum: sum.filter(|_| is_sum), members }
     }
 
     fn judge(&self, shown: &Shown, found: &mut dyn FnMut(String)) {
+        if shown.sum.is_none() && shown.members.is_none() {
+            found("what is no counter".into());
+        }
         if let Some(sum) = shown.sum {
             self.judge_sum(sum, shown, found);
         }
@@ -244,7 +249,7 @@ impl<'a> OfKey<'a> {
             let member_text = member.escape_ascii();
             match (members.contains(member), adds.iter().find(stays), adds.as_slice()) {
                 (false, Some(add), _) => {
-                    found(format!("no {member_text}, which nobody took out: {}", add.first))
+                    found(format!("no {member_text}, which nobody took out: {}", add.first));
                 }
                 (true, _, [add]) if add.tries == 1 => {
                     if let Some(remove) = removes.iter().find(|remove| remove.took_out(shown.clock)) {
@@ -395,6 +400,15 @@ mod tests {
             &shown(&gone, &[(Kind::Sadd, "x"), (Kind::Srem, "x"), (Kind::Sadd, "a")]),
             "a, which it knows to be taken out",
         );
+    }
+
+    #[test]
+    fn a_counter_that_shows_more_than_a_number_is_found() {
+        let mut sample = edited(&[(Kind::Incr, "5")]);
+        let End::Found { values, .. } = &mut sample.read().result else { panic!("a read") };
+        values.push(Bytes::from("5"));
+        let read = check(CLUSTER, &sample.history).expect("there are edits");
+        assert!(!read.ok && read.detail.contains("what is no counter"), "{read:?}");
     }
 
     #[test]
