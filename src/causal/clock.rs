@@ -1,5 +1,6 @@
 //! [`Clock`]: a version vector (Parker et al. 1983; Dynamo section 4.4 calls it a vector clock).
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
@@ -92,6 +93,17 @@ impl Clock {
             self.record(dot);
         }
         debug_assert!(self.descends(other));
+    }
+
+    /// Everybody who wrote something in the set, in order.
+    pub fn actors(&self) -> BTreeSet<Actor> {
+        self.entries.iter().map(|entry| entry.0).chain(self.cloud.iter().map(|dot| dot.actor)).collect()
+    }
+
+    /// Drops all writes by `actor`: from now on they look new here.
+    pub(in crate::causal) fn forget(&mut self, actor: Actor) {
+        self.entries.retain(|entry| entry.0 != actor);
+        self.cloud.retain(|dot| dot.actor != actor);
     }
 
     /// Whether this has seen all that `other` has.

@@ -15,6 +15,13 @@ pub struct Actor {
     pub epoch: u64,
 }
 
+impl Actor {
+    /// The generation of its node in which it began, up to 32 bits: how old it is among those of its node.
+    pub fn generation(self) -> u64 {
+        self.epoch & 0xffff_ffff
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{:x}", self.node, self.epoch)

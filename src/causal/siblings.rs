@@ -6,7 +6,7 @@
 //! had seen, and the number of siblings never exceeds the number of truly concurrent writes. (With one clock for each
 //! value and server-side actors, clients that loop on stale contexts make siblings explode.)
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
@@ -193,6 +193,24 @@ impl Siblings {
         true
     }
 
+    /// Drops actors from the clock until it names no more than `max`: of those of which `age` gives a number (they
+    /// number no writes any more), the smallest first, and none by whom something stands here. The answer is how many
+    /// went.
+    ///
+    /// What the set promises stays true, and no name is given twice. But a replica that still has what one of these
+    /// writes left brings it back: nobody knows any more that it was replaced.
+    pub fn prune(&mut self, max: usize, age: impl Fn(Actor) -> Option<u64>) -> usize {
+        let actors = self.clock.actors();
+        let dots = self.versions.iter().map(Version::dot).chain(self.parts.iter().map(Part::dot));
+        let standing: BTreeSet<Actor> = dots.map(|dot| dot.actor).collect();
+        let gone = actors.difference(&standing).filter_map(|&actor| Some((age(actor)?, actor)));
+        let mut gone: Vec<(u64, Actor)> = gone.collect();
+        gone.sort_unstable();
+        gone.truncate(actors.len().saturating_sub(max));
+        gone.iter().for_each(|(_, actor)| self.clock.forget(*actor));
+        gone.len()
+    }
+
     /// Whether a version with this dot stands here.
     pub fn holds(&self, dot: Dot) -> bool {
         holds(&self.versions, dot)
@@ -368,6 +386,22 @@ mod tests {
             prop_assert_eq!(changed, merged != a);
             prop_assert_eq!(a.knows(&b), !changed);
             prop_assert!(merged.is_valid());
+        }
+
+        /// What is pruned is a set like any other: what stands stays, and whoever goes on numbers on.
+        #[test]
+        fn a_pruned_set_keeps_its_promises(history in histories(), max in 0usize..3, living in 0u64..3) {
+            let [a, b, _] = replicas(&history);
+            let age = |actor: Actor| (actor.node.0 != living).then_some(actor.node.0);
+            let mut pruned = a.clone();
+            let gone = pruned.prune(max, age);
+            prop_assert_eq!(gone, a.clock().actors().len() - pruned.clock().actors().len());
+            prop_assert!(pruned.is_valid() && pruned.versions() == a.versions());
+            prop_assert_eq!(pruned.clock().next_dot(actor(living)), a.clock().next_dot(actor(living)));
+            let (one, other) = (merged(&pruned, &b), merged(&b, &pruned));
+            prop_assert!(one == other && one.is_valid());
+            prop_assert!(a.versions().iter().all(|v| one.holds(v.dot) || b.clock().covers(v.dot)));
+            prop_assert_eq!(merged(&pruned, &a), a, "a replica that was not pruned brings it all back");
         }
 
         #[test]

@@ -151,6 +151,15 @@
 //! One that is left would look new, and what it names would come back from the dead, or, in a counter, count again.
 //! That is a question of who has left the cluster for good, so actors retire with changes of the layout.
 //!
+//! Dynamo dropped the oldest entries of a clock that had more than ten. `clock_length_max` does so, among lives of
+//! nodes that are over (so that no dot is given twice), and is 0, never, by default, for this is what it costs
+//! ([`prune`](crate::node::coordinate::prune)): a replica that was away brings back what was replaced, as a sibling
+//! that no two writers ever made; a read with a context from before is refused, as nobody knows as much any more; and
+//! replicas that agree on all values repair each other. In `scenarios/clock-pruning.toml` (seed 1, `--out`, and the
+//! same without `clock_length_max` and `breaks`) a clock of three instead of all lives makes 1,611 of 5,520 reads meet
+//! siblings instead of 250 of 5,606, and 2,947 read repairs instead of 483; a context has 73 bytes on average instead
+//! of 78.
+//!
 //! ## Stamps
 //!
 //! Every version has a stamp of a hybrid logical clock: the coordinator's wall clock, moved up where that is needed

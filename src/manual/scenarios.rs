@@ -16,6 +16,7 @@
 //! | `cluster.n` | replicas of each key | 3, or all |
 //! | `cluster.r`, `cluster.w` | answers a read needs, disks a write needs: a number, `"one"`, `"quorum"`, `"all"` | `"quorum"` |
 //! | `cluster.sloppy` | whether stand-ins keep hints | `true` |
+//! | `cluster.clock_length_max` | actors in a clock before writes drop the oldest ([`crate::node::coordinate::prune`]); then `recency` and `audit`, which go by exact clocks, are not judged | 0: none is dropped |
 //! | `cluster.zones` | the zone of each node, in order | one for all |
 //! | `cluster.capacities` | the capacity of each node, in order | 1 each |
 //! | `cluster.request_timeout`, `gossip_every`, `suspect_after`, `exchange_every`, `scrub_every` | as in [`crate::node::config`] | as there |
@@ -39,13 +40,14 @@
 //!
 //! ## Clients
 //!
-//! `[clients]` is one group of clients; several `[[clients]]` are as many groups. All groups work on the same keys
-//! (`k0`, `k1`, …). A client waits for its answer before it asks again, and every value is written only once.
+//! `[clients]` is one group of clients; several `[[clients]]` are as many groups. All groups work on the same keys:
+//! `k0`, `k1`, … hold plain values, `c0`, … counters, `s0`, … sets, and `m0`, … one or the other. A client waits for
+//! its answer before it asks again, and every value is written only once.
 //!
 //! | key | meaning | default |
 //! |---|---|---|
 //! | `count` | clients in the group | 16 |
-//! | `keys` | keys, from `k0` on | 1000 |
+//! | `keys` | keys of each of those sorts, from 0 on | 1000 |
 //! | `choice` | which of them: `"uniform"`; `"zipf"` (the n-th 1/n as often as the first); `"sequential"` (the clients of the group go through them together); `{ hot = { keys = 5, share = "90%" } }` | `"uniform"` |
 //! | `start` | when they begin | `"3s"` |
 //! | `think` | `{ min, max }` between two actions: a closed loop, in which slow answers slow the clients | 1ms to 20ms |
@@ -53,14 +55,19 @@
 //! | `value_bytes` | `{ min, max }` of a value | 16 to 256 |
 //! | `value_choice` | which of those sizes: `"uniform"`, or `"zipf"` (most are small) | `"uniform"` |
 //! | `timeout` | when a client gives up waiting | `"3s"` |
-//! | `mix` | weights of the actions below | 50 25 15 5 5 0 0 |
+//! | `mix` | weights of the actions below | `get` 50, `update` 25, `put` 15, `add` 5, `delete` 5 |
 //! | `coordinators` | whom a client asks: `"any"` (it moves each time); `"home"` (always the same node); `"failover"` (the same until an operation does not succeed) | `"any"` |
 //! | `sessions` | whether a get carries all that its client has seen of the key, so that it never shows less | `false` |
+//! | `retry` | how often a write of unknown outcome is tried again at once, 0 to 10, through another node; every write then has a name, and its tries have the same | 0 |
 //!
 //! Actions: `get`; `update` (a get, then a put with its context); `put` (a put without a context, which replaces what
 //! its coordinator holds); `add` (a put with the empty context, which replaces nothing); `delete` (a get, then a
 //! delete with its context); `recreate` (a get, a delete with its context, and a put with the context of the delete);
-//! `stale` (a put with the context of the client's own last write of the key, however old).
+//! `stale` (a put with the context of the client's own last write of the key, however old). On counters and sets:
+//! `incr` (a step of up to a million, one in four of them down, then a get of the counter); `sadd` (a member comes to a
+//! set: a new one, or, one in four, one that the client found there the last time); `srem` (a get of a set, and one of
+//! the members that it found goes); `clash` (whichever falls of a get, a delete without a context, a step and a new
+//! member: two sides of a split may make a counter and a set of the same key).
 //!
 //! ## What is expected
 //!
@@ -73,15 +80,16 @@
 //! holds = ["causal"]                      # guarantees that the history must give
 //! breaks = ["linearizable"]               # guarantees that it must not give: the scenario proves that
 //! availability = "99%"                    # of all operations succeed, at least
-//! latency = { get = { p99 = "20ms" } }    # at most; of get, put, del: p50, p90, p99, p999, max
+//! latency = { get = { p99 = "20ms" } }    # at most; of get, put, del, incr, sadd, srem: p50, p90, p99, p999, max
 //! staleness = { versions = { max = 3 }, time = { p99 = "100ms" } }
 //! ```
 //!
 //! Guarantees are `linearizable`, `causal`, `read-your-writes`, `monotonic-reads`, `monotonic-writes` and
-//! `writes-follow-reads`. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the
-//! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more
-//! than `news_rounds`, or never reaches all, is `liveness`; so is a node that is taken for dead though no fault of its
-//! own or of a link has been on for as many rounds ([`crate::sim::membership`]).
+//! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it
+//! is to break it. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the verdict
+//! `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more than
+//! `news_rounds`, or never reaches all, is `liveness`; so is a node that is taken for dead though no fault of its own or
+//! of a link has been on for as many rounds ([`crate::sim::membership`]).
 //!
 //! ## Faults
 //!

@@ -76,7 +76,9 @@
 //! | `heal` | every copy that was healed on the way recovered, with all that was acknowledged |
 //! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said |
 //! | `durable` | in the end each acknowledged write is there, or was replaced by a write that could know it |
-//! | `replaced` | what was replaced or deleted never shows again, so siblings are only what was truly concurrent |
+//! | `siblings` | what was replaced or deleted is never read again, and of siblings none was written by somebody who had seen another: there are never more than writes that were truly concurrent |
+//! | `replaced` | the same of what is held in the end |
+//! | `types`, `types-held` | a counter has each step that its reader knows of, once, whatever became of its tries; a set what was added and not taken out, and nothing else: in reads, and in the end |
 //! | `storage` | in the end every byte on every disk matches its checksums |
 //! | `held` | nothing is stored that nobody wrote |
 //! | `provenance` | a read returns only values that somebody wrote, to that key, and not in the future |

@@ -129,6 +129,8 @@ impl Node {
         match identity::raise(&mut self.identity, known, env.disk) {
             Ok(()) => {
                 self.view.reborn(self.identity.generation);
+                // Where clocks are pruned, an actor below the generation of its node must not number any more.
+                self.store.forgot |= self.config.clock_length_max > 0;
                 self.next_op = self.next_op.max((self.identity.generation.0 << 40) | 1);
                 env.out.facts.push(Fact::GenerationRaised);
             }

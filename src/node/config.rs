@@ -57,6 +57,9 @@ pub struct Config {
     pub backlog_max: u32,
     /// How far a version's stamp may lie ahead of this node's wall clock and still move the stamps of later writes.
     pub clock_skew_max: Duration,
+    /// Actors that a clock may name before a write drops the oldest; 0, the default: none is ever dropped. What it
+    /// costs tells [`prune`](crate::node::coordinate::prune).
+    pub clock_length_max: u32,
     /// The largest value, in bytes.
     pub value_max: u32,
     /// When a request that has no quorum is answered with what is known.
@@ -100,6 +103,7 @@ impl Config {
             ops_max: 16_384,
             backlog_max: 4_096,
             clock_skew_max: Duration::from_secs(1),
+            clock_length_max: 0,
             value_max: VALUE_DEFAULT_MAX as u32,
             request_timeout: Duration::from_secs(2),
             gossip_every: Duration::from_secs(1),

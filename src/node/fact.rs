@@ -105,4 +105,6 @@ facts! {
     DamageShared = "damage_shared",
     /// A damaged table was written anew, and its keys are known again.
     DamageRepaired = "damage_repaired",
+    /// A clock was too long, and has lost its oldest actors.
+    ClockPruned = "clock_pruned",
 }

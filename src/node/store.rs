@@ -161,7 +161,6 @@ impl Store {
         after: &Siblings,
         disk: &mut dyn Disk,
     ) -> Result<Position, StoreError> {
-        debug_assert!(after.clock().descends(before.clock()), "a replica forgets nothing");
         let slot = slot_of(key);
         let mut engine_key = Vec::with_capacity(key.len() + 3);
         keyspace::data_key(slot, key, &mut engine_key);

@@ -106,6 +106,7 @@ struct Limits {
     backlog_max: Option<Field>,
     hints_bytes_max: Option<Field>,
     hint_age_max: Option<Field>,
+    clock_length_max: Option<Field>,
     clients_max: Option<Field>,
 }
 
@@ -170,6 +171,7 @@ pub fn read(text: &str, overrides: &Overrides) -> Result<NodeConfig, Problem> {
     set(&mut node.backlog_max, &file.limits.backlog_max, |field| whole(field, 1..=1 << 20))?;
     set(&mut node.hints_bytes_max, &file.limits.hints_bytes_max, |field| whole(field, 0..=u32::MAX.into()))?;
     set(&mut node.hint_age_max, &file.limits.hint_age_max, span)?;
+    set(&mut node.clock_length_max, &file.limits.clock_length_max, |field| whole(field, 0..=1 << 20))?;
     set(&mut node.gossip_every, &file.timing.gossip_every, span)?;
     set(&mut node.suspect_after, &file.timing.suspect_after, span)?;
     set(&mut node.exchange_every, &file.timing.exchange_every, span)?;

@@ -1,9 +1,9 @@
 //! What must hold after a run. Each check has a file and a promise, and says by name what broke it.
 //!
-//! [`recency`], [`siblings`] and [`provenance`] judge what clients saw, and need nothing but a history; [`durable`],
-//! [`replaced`], [`converge`], [`placement`] and [`hints`] compare it with what the nodes hold in the end, and
-//! [`storage`] looks at their disks. These every run must pass. What depends on the quorums and on what clients do is
-//! a [`guarantee`]: [`linear`] and [`session`] judge those;
+//! [`recency`], [`siblings`], [`types`] and [`provenance`] judge what clients saw, and need nothing but a history
+//! (three of them also look at what the nodes hold in the end); [`durable`], [`converge`], [`placement`] and [`hints`]
+//! compare it with what the nodes hold in the end, and [`storage`] looks at their disks. These every run must pass.
+//! What depends on the quorums and on what clients do is a [`guarantee`]: [`linear`] and [`session`] judge those.
 //! [`membership`] judges how news of failures got around.
 
 pub mod converge;
@@ -15,11 +15,11 @@ pub mod membership;
 pub mod placement;
 pub mod provenance;
 pub mod recency;
-pub mod replaced;
 pub mod session;
 pub mod siblings;
 pub mod staleness;
 pub mod storage;
+pub mod types;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -29,6 +29,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
+use self::guarantee::Guarantee;
 use crate::base::id::ClusterId;
 use crate::node::config::Config;
 use crate::sim::ghost::Ghost;
@@ -78,6 +79,7 @@ impl Findings {
 /// The checks that need only a history.
 pub fn of_history(cluster: ClusterId, history: &[Operation], overlaps: bool) -> Vec<Check> {
     let mut checks = std::vec![provenance::check(history), siblings::check(cluster, history)];
+    checks.extend(types::check(cluster, history));
     if overlaps {
         checks.push(recency::check(cluster, history));
     }
@@ -100,7 +102,9 @@ pub fn safety(
     let mut checks = of_world(scenario, history, probe, violations, ghost);
     let cluster = scenario.nodes[0].cluster;
     checks.extend(of_history(cluster, history, false));
-    if scenario.overlaps() {
+    checks.retain(|check| check.name != "siblings" || !shows_siblings(scenario));
+    // Clocks that are pruned do not tell what a read knows.
+    if scenario.overlaps() && !scenario.prunes() {
         checks.push(recency::check(cluster, &before_forgetting(history, ghost)));
     }
     checks
@@ -117,12 +121,21 @@ pub fn of_world(
     let cluster = scenario.nodes[0].cluster;
     let mut nodes = Findings::default();
     violations.iter().for_each(|violation| nodes.add(|| violation.clone()));
-    std::vec![
+    let mut checks = std::vec![
         nodes.conclude("nodes", format!("{} nodes, none gave up or sent garbage", scenario.nodes.len())),
-        durable::check(cluster, history, probe, ghost),
-        replaced::check(cluster, &before_forgetting(history, ghost), probe),
+        durable::check(cluster, history, probe, ghost, scenario.prunes()),
         provenance::held(history, probe),
-    ]
+    ];
+    checks.extend(types::held(history, probe));
+    if !shows_siblings(scenario) {
+        checks.push(siblings::held(cluster, history, probe));
+    }
+    checks
+}
+
+/// Whether the scenario is to show what becomes of siblings without exact clocks.
+fn shows_siblings(scenario: &Scenario) -> bool {
+    scenario.expect.breaks.contains(&Guarantee::Siblings)
 }
 
 /// The history without the reads that ended after some node had forgotten what it had promised to know, because a

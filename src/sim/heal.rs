@@ -247,9 +247,10 @@ mod tests {
         let mut world = world(SMALL, Duration::from_millis(2_500));
         assert!(heals().heal(&world).is_ok());
         let made_up = world.history.iter().find_map(|operation| match &operation.result {
-            End::Written { dot, acks, context } => {
+            End::Written { dot, acks, context, result } => {
                 let (dot, context) = (Dot { counter: dot.counter + 1000, ..*dot }, context.clone());
-                Some(Operation { result: End::Written { dot, acks: *acks, context }, ..operation.clone() })
+                let end = End::Written { dot, acks: *acks, context, result: *result };
+                Some(Operation { result: end, ..operation.clone() })
             }
             _ => None,
         });

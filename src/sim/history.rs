@@ -7,6 +7,11 @@
 //!  "outcome":"ok","values":[],"context_out":"01…","dot":{"node":2,"epoch":0,"counter":5},"acks":2}
 //! ```
 //!
+//! Values of convergent types are edited by `incr` (its `value` is the step), `sadd` and `srem` (the member); `result`
+//! is what the edit was told: the counter's value, or how many members came or went. A counter is found as its value,
+//! a set as its members. `request` is the name of a write, its client's and a number: tries of one request have the
+//! same, and each stands in a line of its own.
+//!
 //! `context` and `context_out` are tokens in hexadecimal; `context` is null for a request without one. `end_ns` is null
 //! if the client never learned how the operation ended. `outcome` is `ok`, `rejected` or `unknown`.
 //!
@@ -21,7 +26,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::base::bytes::Bytes;
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, RequestId};
 use crate::base::time::Instant;
 use crate::causal::dot::{Actor, Dot};
 use crate::causal::types::view::{Leaf, View};
@@ -37,11 +42,17 @@ pub enum Kind {
     Delete,
     /// A put on a condition. Nodes do not offer it; histories from elsewhere may have it.
     Cas,
+    /// A step of a counter.
+    Incr,
+    /// A member of a set comes.
+    Sadd,
+    /// A member of a set goes.
+    Srem,
 }
 
 impl Kind {
     /// Those that nodes offer.
-    pub const ALL: [Kind; 3] = [Kind::Get, Kind::Put, Kind::Delete];
+    pub const ALL: [Kind; 6] = [Kind::Get, Kind::Put, Kind::Delete, Kind::Incr, Kind::Sadd, Kind::Srem];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -49,7 +60,15 @@ impl Kind {
             Kind::Put => "put",
             Kind::Delete => "del",
             Kind::Cas => "cas",
+            Kind::Incr => "incr",
+            Kind::Sadd => "sadd",
+            Kind::Srem => "srem",
         }
+    }
+
+    /// Whether it changes a value of a convergent type.
+    pub fn is_edit(self) -> bool {
+        matches!(self, Kind::Incr | Kind::Sadd | Kind::Srem)
     }
 }
 
@@ -64,6 +83,8 @@ pub enum End {
         dot: Dot,
         acks: u8,
         context: Bytes,
+        /// Of edits, as their coordinator saw it: the counter's value, or how many members came or went.
+        result: i64,
     },
     /// A write that succeeded, in a history that tells no more.
     Done,
@@ -92,7 +113,9 @@ impl From<Outcome> for End {
                 End::Found { values: values.into_iter().map(|found| found.value).collect(), context }
             }
             Outcome::Typed { view, context } => End::Found { values: shown(&view), context },
-            Outcome::Written { dot, acks, context, .. } => End::Written { dot, acks, context },
+            Outcome::Written { dot, acks, context, result, .. } => {
+                End::Written { dot, acks, context, result }
+            }
             Outcome::Rejected(why) => End::Rejected(Some(why)),
             Outcome::Unknown { .. } => End::Unknown,
         }
@@ -130,11 +153,13 @@ pub struct Operation {
     pub client: u32,
     pub kind: Kind,
     pub key: Bytes,
-    /// What a put wrote.
+    /// What a put wrote, by how much a counter was to change, or the member of a set.
     pub value: Option<Bytes>,
     /// What had to be there, and nothing else, for a cas to succeed.
     pub expected: Option<Option<Bytes>>,
     pub context: Option<Bytes>,
+    /// The client's name for the write: every try of one request has the same.
+    pub request: Option<RequestId>,
     /// The coordinator's number, as in its name.
     pub node: u32,
     /// When it was to start. At an open loop it starts later if its client still waits for another; what people feel is
@@ -152,6 +177,11 @@ impl Operation {
 
     pub fn is_write(&self) -> bool {
         self.kind != Kind::Get
+    }
+
+    /// What it puts.
+    pub fn put(&self) -> Option<&Bytes> {
+        self.value.as_ref().filter(|_| !self.kind.is_edit())
     }
 
     /// The write's name, if its client learned it.
@@ -179,6 +209,8 @@ struct Line {
     expected: Option<String>,
     #[serde(default)]
     context: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<(u64, u64)>,
     #[serde(default)]
     node: u32,
     /// Only where it is not the start.
@@ -195,6 +227,9 @@ struct Line {
     dot: Option<LineDot>,
     #[serde(default)]
     acks: u8,
+    /// Only of edits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<i64>,
     /// Why it was rejected. For readers; not read back.
     #[serde(default, skip_deserializing)]
     why: Option<String>,
@@ -216,6 +251,7 @@ pub fn to_line(operation: &Operation) -> String {
         value: operation.value.as_deref().map(text),
         expected: operation.expected.as_ref().and_then(Option::as_deref).map(text),
         context: operation.context.as_deref().map(hex),
+        request: operation.request.map(|request| (request.client, request.number)),
         node: operation.node,
         due_ns: (operation.due != operation.start).then_some(operation.due.0),
         start_ns: operation.start.0,
@@ -225,6 +261,7 @@ pub fn to_line(operation: &Operation) -> String {
         context_out: None,
         dot: None,
         acks: 0,
+        result: None,
         why: None,
     };
     match &operation.result {
@@ -232,7 +269,8 @@ pub fn to_line(operation: &Operation) -> String {
             line.values = values.iter().map(|value| text(value)).collect();
             line.context_out = Some(hex(context));
         }
-        End::Written { dot, acks, context } => {
+        End::Written { dot, acks, context, result } => {
+            line.result = operation.kind.is_edit().then_some(*result);
             line.context_out = Some(hex(context));
             line.dot = Some(LineDot { node: dot.actor.node.0, epoch: dot.actor.epoch, counter: dot.counter });
             line.acks = *acks;
@@ -257,7 +295,8 @@ pub fn from_line(line: &str) -> Result<Operation, String> {
         (Class::Ok, _, None, None) => End::Done,
         (Class::Ok, _, Some(context), Some(dot)) => {
             let actor = Actor { node: NodeId(dot.node), epoch: dot.epoch };
-            End::Written { dot: Dot { actor, counter: dot.counter }, acks: line.acks, context }
+            let result = line.result.unwrap_or(0);
+            End::Written { dot: Dot { actor, counter: dot.counter }, acks: line.acks, context, result }
         }
         (Class::Ok, ..) => {
             return Err("an acknowledged write has both context_out and dot, or neither".into());
@@ -272,8 +311,11 @@ pub fn from_line(line: &str) -> Result<Operation, String> {
     if line.outcome == Class::Ok && line.end_ns.is_none() {
         return Err("an operation whose outcome is ok has an end_ns".into());
     }
-    if matches!(line.op, Kind::Put | Kind::Cas) != line.value.is_some() {
-        return Err("a put or cas, and nothing else, has a value".into());
+    if matches!(line.op, Kind::Get | Kind::Delete) == line.value.is_some() {
+        return Err("a get or del, and nothing else, has no value".into());
+    }
+    if line.op == Kind::Incr && line.value.as_ref().is_none_or(|step| step.parse::<i64>().is_err()) {
+        return Err("the value of an incr is a whole number".into());
     }
     if line.op != Kind::Cas && line.expected.is_some() {
         return Err("a cas, and nothing else, has an expected value".into());
@@ -285,6 +327,7 @@ pub fn from_line(line: &str) -> Result<Operation, String> {
         value: line.value.as_deref().map(Bytes::from),
         expected: (line.op == Kind::Cas).then(|| line.expected.as_deref().map(Bytes::from)),
         context: line.context.as_deref().map(unhex).transpose()?,
+        request: line.request.map(|(client, number)| RequestId { client, number }),
         node: line.node,
         due: Instant(line.due_ns.unwrap_or(line.start_ns)),
         start: Instant(line.start_ns),
@@ -322,11 +365,17 @@ mod tests {
 
     fn operation(kind: Kind, result: End) -> Operation {
         let end = (result != End::Silence).then_some(Instant(9));
-        let value = matches!(kind, Kind::Put | Kind::Cas).then(|| Bytes::from("v"));
+        let value = match kind {
+            Kind::Get | Kind::Delete => None,
+            Kind::Incr => Some(Bytes::from("-7")),
+            _ => Some(Bytes::from("v")),
+        };
+        let request = kind.is_edit().then_some(RequestId { client: 3, number: 17 });
         let expected = (kind == Kind::Cas).then(|| Some(Bytes::from("u")));
         let (key, context) = (Bytes::from("k"), Some(Bytes::new(&[1, 255])));
         let (due, start) = (Instant(4), Instant(5));
-        Operation { client: 3, kind, key, value, expected, context, node: 2, due, start, end, result }
+        let (client, node) = (3, 2);
+        Operation { client, kind, key, value, expected, context, request, node, due, start, end, result }
     }
 
     #[test]
@@ -338,7 +387,9 @@ mod tests {
                 Kind::Get,
                 End::Found { values: vec![Bytes::from("a"), Bytes::from("b")], context: context.clone() },
             ),
-            (Kind::Put, End::Written { dot, acks: 2, context }),
+            (Kind::Incr, End::Written { dot, acks: 2, context: context.clone(), result: -7 }),
+            (Kind::Srem, End::Silence),
+            (Kind::Put, End::Written { dot, acks: 2, context, result: 0 }),
             (Kind::Put, End::Rejected(None)),
             (Kind::Delete, End::Unknown),
             (Kind::Delete, End::Silence),
@@ -360,13 +411,14 @@ mod tests {
             ("01ff", "01f"),
             ("01ff", "+1ff"),
             ("\"put\"", "\"incr\""),
+            ("\"put\"", "\"append\""),
         ] {
             let bad = good.replace(from, to);
             assert_ne!(bad, good);
             assert!(from_line(&bad).is_err(), "{bad}");
         }
         let dot = Dot { actor: Actor { node: NodeId(2), epoch: 0 }, counter: 5 };
-        let end = End::Written { dot, acks: 2, context: Bytes::new(&[1]) };
+        let end = End::Written { dot, acks: 2, context: Bytes::new(&[1]), result: 0 };
         let half = to_line(&operation(Kind::Put, end)).replace("\"context_out\":\"01\",", "");
         assert!(half.contains("counter") && from_line(&half).is_err(), "{half}");
     }

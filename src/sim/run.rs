@@ -117,7 +117,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     }
     let probe = probe(world);
     let mut checks = check::safety(scenario, world.history(), &probe, world.violations(), world.ghost());
-    checks.push(world.audit().check());
+    checks.extend((!scenario.prunes()).then(|| world.audit().check()));
     checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
     checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
     let broken = failed(&checks);

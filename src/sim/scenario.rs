@@ -110,6 +110,11 @@ impl Scenario {
         self.nodes.iter().position(|config| config.address == *address)
     }
 
+    /// Whether clocks are pruned, so that what they do not cover may be known all the same.
+    pub fn prunes(&self) -> bool {
+        self.nodes[0].clock_length_max > 0
+    }
+
     /// Whether every read quorum meets every write quorum, so that a read must see what was acknowledged before.
     pub fn overlaps(&self) -> bool {
         let config = &self.nodes[0];

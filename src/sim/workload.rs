@@ -3,6 +3,9 @@
 //! Nothing is registered beforehand: what a client does next is drawn when it does it, from streams of its own, so
 //! that one more client changes nothing for the others. Every value is written once only, which makes "nobody wrote
 //! this" decidable. What clients do is in their group's [`plan`].
+//!
+//! Keys tell what they hold: `k` plain values, `c` counters, `s` sets, and `m` whatever the first client makes of them.
+//! A counter's steps are large and drawn, so that a sum tells which of them are in it.
 
 pub mod plan;
 
@@ -11,12 +14,15 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::format;
+use std::string::ToString;
+use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::ClusterId;
-use crate::base::rng::Stream;
+use crate::base::id::{ClusterId, RequestId};
+use crate::base::rng::{Ppm, Stream};
 use crate::base::time::{Duration, Instant};
 use crate::causal::context;
+use crate::causal::types::edit::{Edit, Update};
 use crate::node::request::{Command, Options, Request};
 use crate::sim::history::{Class, End, Kind, Operation};
 
@@ -26,13 +32,33 @@ use self::plan::{ClientPlan, Coordinators, Pace};
 const LATENCY_MIN: Duration = Duration::from_micros(50);
 const LATENCY_MAX: Duration = Duration::from_micros(200);
 
+/// The largest step of a counter.
+const STEP_MAX: u64 = 1_000_000;
+/// One step in four goes down.
+const DOWN: Ppm = Ppm(250_000);
+/// One addition in four is of a member that was there.
+const ANEW: Ppm = Ppm(250_000);
+
 /// The next operation of an action that has begun, and those that follow it.
 #[derive(Clone, Debug, Hash)]
 struct Next {
     kind: Kind,
     key: Bytes,
+    /// Drawn when the operation begins, if it needs one that is not given here.
+    value: Option<Bytes>,
     context: Option<Bytes>,
     then: &'static [Kind],
+    again: Option<Again>,
+}
+
+/// A request that is tried again.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Again {
+    id: RequestId,
+    /// Who was asked the last time.
+    node: usize,
+    /// Further tries.
+    left: u32,
 }
 
 /// The operation that a client waits for.
@@ -46,8 +72,12 @@ pub struct Open {
     pub started: Instant,
     /// Until it has arrived at the node.
     pub request: Option<Request>,
-    /// The writes that follow if this is answered, each with the context that the one before it gave.
+    /// What follows if this is answered; plain writes each with the context that the one before it gave.
     then: &'static [Kind],
+    /// Tries that are left, if there is a name to try under.
+    left: u32,
+    /// It is a try of a request that may have been applied already.
+    is_retry: bool,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -62,8 +92,11 @@ pub struct Client {
     thinking: Stream,
     sizes: Stream,
     latency: Stream,
+    edits: Stream,
     ordinal: u32,
     values: u32,
+    /// Writes that were given a name.
+    requests: u64,
     /// Actions that have begun.
     turns: u64,
     /// The node that it last moved to, if it stays with one.
@@ -75,6 +108,8 @@ pub struct Client {
     next: Option<Next>,
     /// Contexts of the client's last writes, by key.
     written: BTreeMap<Bytes, Bytes>,
+    /// By set, one of the members that it had when it was read last.
+    members: BTreeMap<Bytes, Bytes>,
     pub open: Option<Open>,
     /// Whether an event is scheduled that will look whether the open operation has lasted too long.
     pub watched: bool,
@@ -94,14 +129,17 @@ impl Client {
             thinking: stream("client.think"),
             sizes: stream("client.size"),
             latency: stream("client.latency"),
+            edits: stream("client.edit"),
             ordinal: 0,
             values: 0,
+            requests: 0,
             turns: 0,
             home: None,
             due: plan.start,
             seen: BTreeMap::new(),
             next: None,
             written: BTreeMap::new(),
+            members: BTreeMap::new(),
             open: None,
             watched: false,
         }
@@ -126,45 +164,113 @@ impl Client {
     /// Begins the next operation; it will stand at `index` of the history, where the answer belongs.
     pub fn begin(&mut self, plan: &ClientPlan, nodes: usize, index: usize, now: Instant) -> Operation {
         assert!(self.open.is_none(), "a client has one operation open");
-        let Next { kind, key, context, then } = self.next.take().unwrap_or_else(|| self.draw(plan));
-        let value = (kind == Kind::Put).then(|| self.value(plan));
-        let node = self.node(plan, nodes);
-        let command = match (kind, &value) {
-            (Kind::Put | Kind::Cas, Some(value)) => {
-                Command::Put { value: value.clone(), context: context.clone() }
-            }
-            (Kind::Delete, _) => Command::Delete { context: context.clone() },
-            _ => Command::Get { context: context.clone() },
+        let Next { kind, key, value, context, then, again } =
+            self.next.take().unwrap_or_else(|| self.draw(plan));
+        let value = value.or_else(|| self.value(plan, kind, &key));
+        let id = again.map(|again| again.id).or_else(|| self.name(plan, kind));
+        let node = match again {
+            Some(again) => self.another(again.node, nodes),
+            None => self.node(plan, nodes),
         };
-        let request = Request { key: key.clone(), command, options: Options::default(), id: None };
+        let command = command(kind, value.as_ref(), context.as_ref());
+        let request = Some(Request { key: key.clone(), command, options: Options::default(), id });
         self.ordinal += 1;
-        let ordinal = self.ordinal;
-        self.open = Some(Open { ordinal, index, node, started: now, request: Some(request), then });
-        let (client, node) = (self.number, node as u32 + 1);
+        let left = again.map_or(plan.retry, |again| again.left);
+        let (ordinal, is_retry) = (self.ordinal, again.is_some());
+        self.open = Some(Open { ordinal, index, node, started: now, request, then, left, is_retry });
+        let (client, node, request) = (self.number, node as u32 + 1, id);
         let (start, due, expected, result) = (now, self.due.min(now), None, End::Silence);
-        Operation { client, kind, key, value, expected, context, node, due, start, end: None, result }
+        Operation {
+            client,
+            kind,
+            key,
+            value,
+            expected,
+            context,
+            request,
+            node,
+            due,
+            start,
+            end: None,
+            result,
+        }
     }
 
-    /// Ends the open operation of `key`. If it was answered, and a write is to follow, that comes next, with the
-    /// context of the answer.
-    pub fn end(&mut self, plan: &ClientPlan, cluster: ClusterId, key: &Bytes, end: &End) -> Open {
+    /// Ends the open operation, as it stands in the history. What is to follow comes next; a write of unknown outcome
+    /// is tried again, if it has a name and tries are left.
+    pub fn end(&mut self, plan: &ClientPlan, cluster: ClusterId, operation: &Operation, end: &End) -> Open {
         let open = self.open.take().expect("only an open operation ends");
         if plan.coordinators == Coordinators::Failover && end.class() != Class::Ok {
             self.home = None;
         }
-        if let End::Found { context, .. } | End::Written { context, .. } = end {
-            if plan.sessions {
-                self.remember(cluster, key, context);
+        let Operation { kind, key, .. } = operation;
+        match end {
+            End::Found { context, values } => {
+                if *kind == Kind::Get && key.first() == Some(&b's') {
+                    self.note_members(key, values);
+                }
+                self.answered(plan, cluster, key, context, open.then);
             }
-            if let Some((kind, then)) = open.then.split_first() {
-                let (kind, then) = (*kind, then);
-                self.next = Some(Next { kind, key: key.clone(), context: Some(context.clone()), then });
+            End::Written { context, .. } => {
+                self.answered(plan, cluster, key, context, open.then);
+                self.written.insert(key.clone(), context.clone());
             }
-        }
-        if let End::Written { context, .. } = end {
-            self.written.insert(key.clone(), context.clone());
+            End::Done => {}
+            // A retry that is refused was not applied; what came before it may have been.
+            End::Rejected(_) if !open.is_retry => {}
+            End::Rejected(_) | End::Unknown | End::Silence => self.try_again(operation, &open),
         }
         open
+    }
+
+    fn answered(
+        &mut self,
+        plan: &ClientPlan,
+        cluster: ClusterId,
+        key: &Bytes,
+        context: &Bytes,
+        then: &'static [Kind],
+    ) {
+        if plan.sessions {
+            self.remember(cluster, key, context);
+        }
+        let Some((&kind, then)) = then.split_first() else { return };
+        let value = if kind == Kind::Srem { self.members.get(key).cloned() } else { None };
+        if kind == Kind::Srem && value.is_none() {
+            return; // There was nothing to take out.
+        }
+        let context = match kind {
+            Kind::Get => self.seen.get(key).cloned(),
+            kind if kind.is_edit() => None,
+            _ => Some(context.clone()),
+        };
+        self.next = Some(Next { kind, key: key.clone(), value, context, then, again: None });
+    }
+
+    fn try_again(&mut self, operation: &Operation, open: &Open) {
+        let (Some(id), Some(left)) = (operation.request, open.left.checked_sub(1)) else { return };
+        let Operation { kind, key, value, context, .. } = operation.clone();
+        let again = Some(Again { id, node: open.node, left });
+        self.next = Some(Next { kind, key, value, context, then: open.then, again });
+    }
+
+    fn note_members(&mut self, key: &Bytes, values: &[Bytes]) {
+        match values.len() as u64 {
+            0 => self.members.remove(key),
+            count => {
+                let one = &values[self.edits.below(count) as usize];
+                self.members.insert(key.clone(), one.clone())
+            }
+        };
+    }
+
+    /// A name for a write, if the plan wants writes to have one.
+    fn name(&mut self, plan: &ClientPlan, kind: Kind) -> Option<RequestId> {
+        if plan.retry == 0 || kind == Kind::Get {
+            return None;
+        }
+        self.requests += 1;
+        Some(RequestId { client: self.number.into(), number: self.requests })
     }
 
     /// No more operations, not even the rest of an action.
@@ -183,7 +289,7 @@ impl Client {
     fn draw(&mut self, plan: &ClientPlan) -> Next {
         let turn = u64::from(self.place) + self.turns * u64::from(plan.count);
         self.turns += 1;
-        let key = Bytes::from(format!("k{}", plan.choice.draw(&mut self.keys, plan.keys, turn)).as_str());
+        let number = plan.choice.draw(&mut self.keys, plan.keys, turn);
         let mut drawn = self.actions.below(plan.mix.total());
         let mut falls_on = |weight: u32| {
             let hit = drawn < u64::from(weight);
@@ -191,8 +297,10 @@ impl Client {
             hit
         };
         let mix = &plan.mix;
+        let mut key = Bytes::from(format!("k{number}").as_str());
+        let mut typed = |letter: char| key = Bytes::from(format!("{letter}{number}").as_str());
         let (kind, context, then): (_, _, &[Kind]) = match () {
-            () if falls_on(mix.get) => (Kind::Get, self.seen.get(&key).cloned(), &[]),
+            () if falls_on(mix.get) => (Kind::Get, None, &[]),
             () if falls_on(mix.update) => (Kind::Get, None, &[Kind::Put]),
             () if falls_on(mix.put) => (Kind::Put, None, &[]),
             () if falls_on(mix.add) => (Kind::Put, Some(Bytes::default()), &[]),
@@ -200,10 +308,39 @@ impl Client {
             () if falls_on(mix.stale) => {
                 (Kind::Put, Some(self.written.get(&key).cloned().unwrap_or_default()), &[])
             }
-            () => (Kind::Get, None, &[Kind::Delete, Kind::Put]),
+            () if falls_on(mix.recreate) => (Kind::Get, None, &[Kind::Delete, Kind::Put]),
+            () if falls_on(mix.incr) => {
+                typed('c');
+                (Kind::Incr, None, &[Kind::Get])
+            }
+            () if falls_on(mix.sadd) => {
+                typed('s');
+                (Kind::Sadd, None, &[])
+            }
+            () if falls_on(mix.srem) => {
+                typed('s');
+                (Kind::Get, None, &[Kind::Srem])
+            }
+            () => {
+                typed('m');
+                match self.edits.below(4) {
+                    0 => (Kind::Get, None, &[]),
+                    1 => (Kind::Delete, None, &[]),
+                    2 => (Kind::Incr, None, &[Kind::Get]),
+                    _ => (Kind::Sadd, None, &[Kind::Get]),
+                }
+            }
         };
         let context = if kind == Kind::Get { self.seen.get(&key).cloned() } else { context };
-        Next { kind, key, context, then }
+        Next { kind, key, value: None, context, then, again: None }
+    }
+
+    /// Any node but this one, if there is another.
+    fn another(&mut self, than: usize, nodes: usize) -> usize {
+        match nodes as u64 {
+            1 => than,
+            nodes => (than + 1 + self.nodes.below(nodes - 1) as usize) % nodes as usize,
+        }
     }
 
     fn node(&mut self, plan: &ClientPlan, nodes: usize) -> usize {
@@ -217,8 +354,31 @@ impl Client {
         }
     }
 
+    /// What an operation of this kind writes.
+    fn value(&mut self, plan: &ClientPlan, kind: Kind, key: &Bytes) -> Option<Bytes> {
+        match kind {
+            Kind::Put | Kind::Cas => Some(self.unique(plan)),
+            Kind::Incr => {
+                let step = 1 + self.edits.below(STEP_MAX) as i64;
+                let step = if self.edits.chance(DOWN) { -step } else { step };
+                Some(Bytes::from(step.to_string().as_str()))
+            }
+            Kind::Sadd => {
+                let anew = self.edits.chance(ANEW);
+                let known = self.members.get(key).filter(|_| anew).cloned();
+                self.values += u32::from(known.is_none());
+                Some(
+                    known
+                        .unwrap_or_else(|| Bytes::from(format!("c{}-{}", self.number, self.values).as_str())),
+                )
+            }
+            Kind::Srem => unreachable!("what goes was found before"),
+            Kind::Get | Kind::Delete => None,
+        }
+    }
+
     /// A value that is written once only: who wrote it and its number, padded to the size that was drawn.
-    fn value(&mut self, plan: &ClientPlan) -> Bytes {
+    fn unique(&mut self, plan: &ClientPlan) -> Bytes {
         let sizes = u64::from(plan.value_max - plan.value_min) + 1;
         let more = plan.value_choice.draw(&mut self.sizes, sizes, u64::from(self.values));
         let size = plan.value_min as usize + more as usize;
@@ -227,6 +387,26 @@ impl Client {
         value.resize(size.max(value.len()), b'.');
         Bytes::from(value)
     }
+}
+
+/// What a node is asked for.
+fn command(kind: Kind, value: Option<&Bytes>, context: Option<&Bytes>) -> Command {
+    let (value, context) = (value.cloned(), context.cloned());
+    let edit = |update: Update| Command::Edit { edits: Vec::from([Edit { field: None, update }]) };
+    match (kind, value) {
+        (Kind::Put | Kind::Cas, Some(value)) => Command::Put { value, context },
+        (Kind::Incr, Some(step)) => edit(Update::Count(number(&step))),
+        (Kind::Sadd, Some(member)) => edit(Update::Add(member)),
+        (Kind::Srem, Some(member)) => edit(Update::TakeOut(member)),
+        (Kind::Delete, _) => Command::Delete { context },
+        (Kind::Get, _) => Command::Get { context },
+        (_, None) => unreachable!("a write of something has a value"),
+    }
+}
+
+/// The number that is written there.
+fn number(text: &[u8]) -> i64 {
+    core::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).expect("steps are written as numbers")
 }
 
 /// An exponentially distributed span, so that what comes after each is a Poisson process. Von Neumann's method

@@ -122,6 +122,10 @@ impl World {
             Host::new(Clone::clone(config), scenario.disk, &scenario.clocks, seed, number as u64 + 1)
         };
         let hosts = scenario.nodes.iter().enumerate().map(host).collect();
+        let mut audit = Audit::default();
+        if scenario.prunes() {
+            audit.stop();
+        }
         let rates::Plan { faults, drawn } = rates::plan(&scenario, seed);
         let network = Network::new(scenario.network, nodes, seed);
         let mut clients = Vec::new();
@@ -164,7 +168,7 @@ impl World {
             seed,
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
-            audit: Audit::default(),
+            audit,
             membership: Membership::new(nodes),
             placed: 0,
             trace: Trace::default(),
@@ -740,7 +744,7 @@ impl World {
         let operation = &mut Arc::make_mut(&mut self.history)[open.index];
         operation.end = Some(self.now);
         let plan = &self.scenario.clients[client.group];
-        client.end(plan, self.scenario.nodes[0].cluster, &operation.key, &end);
+        client.end(plan, self.scenario.nodes[0].cluster, operation, &end);
         operation.result = end;
         self.think(number);
     }
@@ -757,8 +761,8 @@ impl World {
             self.queue.schedule(at, Event::Impatience { client: number });
             return;
         }
-        let key = self.history[open.index].key.clone();
-        client.end(plan, self.scenario.nodes[0].cluster, &key, &End::Silence);
+        let operation = &self.history[open.index];
+        client.end(plan, self.scenario.nodes[0].cluster, operation, &End::Silence);
         self.think(number);
     }
 

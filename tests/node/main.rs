@@ -8,6 +8,7 @@ mod hints;
 mod knobs;
 mod membership;
 mod overload;
+mod pruning;
 mod quorum;
 mod reads;
 mod repair;

@@ -5,6 +5,7 @@ mod command;
 mod damage;
 mod faults;
 mod problems;
+mod pruning;
 mod regressions;
 mod scenarios;
 mod sweeps;

@@ -106,8 +106,9 @@ fn the_list_says_what_each_shipped_scenario_proves() {
     for scenario in listed {
         let (name, proves) = (scenario["scenario"].as_str(), scenario["proves"].as_str());
         let first = proves.and_then(|text| text.split(' ').next()).expect("a word");
-        let row =
-            told.lines().find(|line| line.trim_start().starts_with(name.expect("a name"))).expect("a row");
+        // Not a line of some text that happens to begin with the same word.
+        let start = format!(" {} ", name.expect("a name"));
+        let row = told.lines().find(|line| line.starts_with(&start)).expect("a row");
         assert!(row.contains(first), "{row}");
     }
 }

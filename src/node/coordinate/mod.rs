@@ -6,6 +6,7 @@
 pub mod demand;
 pub mod forward;
 pub mod handoff;
+pub mod prune;
 pub mod read;
 pub mod read_repair;
 pub mod whole;

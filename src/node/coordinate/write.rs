@@ -202,6 +202,8 @@ impl Node {
             Command::Delete { .. } => (siblings.put(write, seen.as_ref().unwrap_or(before.clock()), None), 0),
             Command::Get { .. } => unreachable!("reads are not numbered"),
         };
+        debug_assert!(siblings.clock().descends(before.clock()), "a write forgets nothing");
+        self.prune(&mut siblings, env);
         within_bounds(&siblings)?;
         let seen = match request.command {
             // It replaced what is known here, and its client knows nothing of that.

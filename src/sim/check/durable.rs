@@ -9,9 +9,12 @@
 //!
 //! A write whose loss the ghost predicted is counted, and no finding: the scenario let the last copy be destroyed.
 //!
-//! Clocks are exact sets of writes, so "covers" errs to neither side. And no two writes of a key have the same dot.
+//! Of edits of convergent types the clock is all that is asked for here, and so it is of a delete, which the next edit
+//! of its key takes away; what the types show is judged by [`super::types`].
+//!
+//! Clocks are exact sets of writes, so "covers" errs to neither side. And no two requests of a key have the same dot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -27,7 +30,8 @@ use crate::sim::ghost::Ghost;
 use crate::sim::history::{Class, End, Operation};
 use crate::sim::probe::Probe;
 
-pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &Ghost) -> Check {
+/// Checks what is held in the end. Where clocks are `pruned`, a dot that they do not cover is not missed.
+pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &Ghost, pruned: bool) -> Check {
     let mut findings = Findings::default();
     let mut by_key: BTreeMap<&Bytes, Vec<&Operation>> = BTreeMap::new();
     for write in history.iter().filter(|operation| operation.is_write()) {
@@ -43,7 +47,7 @@ pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &G
                 findings.add(why);
             }
         };
-        acknowledged += check_key(cluster, key, &writes, &held, judge);
+        acknowledged += check_key(cluster, key, &writes, &held, pruned, judge);
     }
     let looked_at = match predicted {
         0 => format!("{acknowledged} acknowledged writes, all there or knowingly replaced"),
@@ -62,20 +66,23 @@ fn check_key(
     key: &Bytes,
     writes: &[&Operation],
     held: &Siblings,
+    pruned: bool,
     mut judge: impl FnMut(&Operation, bool, &dyn Fn() -> String),
 ) -> u64 {
     let mut acknowledged = 0;
-    let mut dots = BTreeSet::new();
+    let mut dots: BTreeMap<Dot, &Operation> = BTreeMap::new();
     let mut known = None;
+    let is_edited = writes.iter().any(|write| write.kind.is_edit());
     for &write in writes {
         let End::Written { dot, .. } = write.result else { continue };
         acknowledged += 1;
-        if !dots.insert(dot) {
+        let other = dots.insert(dot, write);
+        if other.is_some_and(|other| write.request.is_none() || other.request != write.request) {
             judge(write, false, &|| format!("{write}: its dot {dot} is another write's"));
         }
-        if !held.clock().covers(dot) {
+        if !pruned && !held.clock().covers(dot) {
             judge(write, true, &|| format!("{write}: lost, no replica knows {dot}"));
-        } else if !held.holds(dot) {
+        } else if !held.holds(dot) && !is_edited {
             let known = known.get_or_insert_with(|| Known::of(cluster, key, writes));
             if !known.to_another(dot) {
                 judge(write, true, &|| format!("{write}: lost, no write that replaced it could know {dot}"));
@@ -123,7 +130,7 @@ mod tests {
     use crate::sim::history::Kind;
 
     fn checked(sample: &Sample) -> Check {
-        check(CLUSTER, &sample.history, &sample.probe(), &Ghost::default())
+        check(CLUSTER, &sample.history, &sample.probe(), &Ghost::default(), false)
     }
 
     #[test]

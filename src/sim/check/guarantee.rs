@@ -7,7 +7,7 @@ use core::fmt;
 use std::string::String;
 use std::vec::Vec;
 
-use super::{Findings, linear, session};
+use super::{Check, Findings, linear, session, siblings};
 use crate::base::id::ClusterId;
 use crate::sim::history::Operation;
 
@@ -19,16 +19,19 @@ pub enum Guarantee {
     MonotonicReads,
     MonotonicWrites,
     WritesFollowReads,
+    /// The check [`siblings`], which every run must pass, unless its scenario is to show what breaks it.
+    Siblings,
 }
 
 impl Guarantee {
-    pub const ALL: [Guarantee; 6] = [
+    pub const ALL: [Guarantee; 7] = [
         Guarantee::Linearizable,
         Guarantee::Causal,
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
         Guarantee::MonotonicWrites,
         Guarantee::WritesFollowReads,
+        Guarantee::Siblings,
     ];
 
     pub fn name(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Guarantee {
             Guarantee::MonotonicReads => "monotonic-reads",
             Guarantee::MonotonicWrites => "monotonic-writes",
             Guarantee::WritesFollowReads => "writes-follow-reads",
+            Guarantee::Siblings => "siblings",
         }
     }
 
@@ -50,6 +54,11 @@ impl Guarantee {
     pub fn judge(self, cluster: ClusterId, history: &[Operation]) -> Judgement {
         match self {
             Guarantee::Linearizable => linear::judge(cluster, history),
+            Guarantee::Siblings => {
+                let Check { ok, detail, .. } = siblings::check(cluster, history);
+                let held = if ok { Held::Holds } else { Held::Broken };
+                Judgement { guarantee: self, held, detail }
+            }
             _ => session::judge(self, cluster, history),
         }
     }
@@ -101,7 +110,8 @@ impl Judgement {
     }
 }
 
-/// All guarantees, judged.
+/// All guarantees, judged, but the one that is a check of every history.
 pub fn judge_all(cluster: ClusterId, history: &[Operation]) -> Vec<Judgement> {
-    Guarantee::ALL.into_iter().map(|guarantee| guarantee.judge(cluster, history)).collect()
+    let all = Guarantee::ALL.into_iter().filter(|guarantee| *guarantee != Guarantee::Siblings);
+    all.map(|guarantee| guarantee.judge(cluster, history)).collect()
 }

@@ -35,6 +35,10 @@ pub fn judge(cluster: ClusterId, history: &[Operation]) -> Judgement {
     let (mut broken, mut undecided) = (Findings::default(), Findings::default());
     let mut count = 0;
     for (key, operations) in &keys {
+        if operations.iter().any(|operation| operation.kind.is_edit()) {
+            undecided.add(|| format!("{}: what merges by itself is no register", key.escape_ascii()));
+            continue;
+        }
         let (mut copy, spans, places) = copy::read(cluster, operations);
         count += spans.len();
         match search::search(&mut copy, &spans, PLACES_MAX) {

@@ -1,7 +1,7 @@
 //! Provenance: a value that is read, or held in the end, was written by somebody, under that key, before that; and not
 //! by a put that was rejected, because "rejected" says that nothing was applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::String;
 
@@ -13,10 +13,10 @@ use crate::sim::probe::Probe;
 
 /// Checks what was read.
 pub fn check(history: &[Operation]) -> Check {
-    let puts = puts(history);
+    let (puts, edited) = (puts(history), edited(history));
     let mut findings = Findings::default();
     let mut values = 0;
-    for read in history {
+    for read in history.iter().filter(|read| !edited.contains(&read.key)) {
         let (End::Found { values: found, .. }, Some(end)) = (&read.result, read.end) else { continue };
         for value in found {
             values += 1;
@@ -46,8 +46,22 @@ pub fn held(history: &[Operation], probe: &Probe) -> Check {
     findings.conclude("held", format!("{values} values in the end, all written by somebody"))
 }
 
+/// Who put each value. Of several tries the first that was not refused.
 fn puts(history: &[Operation]) -> BTreeMap<&Bytes, &Operation> {
-    history.iter().filter_map(|operation| Some((operation.value.as_ref()?, operation))).collect()
+    let mut puts: BTreeMap<&Bytes, &Operation> = BTreeMap::new();
+    for operation in history {
+        let Some(value) = operation.put() else { continue };
+        let first = puts.entry(value).or_insert(operation);
+        if first.class() == Class::Rejected {
+            *first = operation;
+        }
+    }
+    puts
+}
+
+/// The keys of which somebody makes a convergent type: [`super::types`] judges what is found there.
+fn edited(history: &[Operation]) -> BTreeSet<&Bytes> {
+    history.iter().filter(|operation| operation.kind.is_edit()).map(|operation| &operation.key).collect()
 }
 
 fn wrong(puts: &BTreeMap<&Bytes, &Operation>, key: &Bytes, value: &Bytes, end: Instant) -> Option<String> {
@@ -77,6 +91,17 @@ mod tests {
         let mut sample = sample();
         how(&mut sample.history);
         check(&sample.history)
+    }
+
+    #[test]
+    fn a_try_that_was_refused_does_not_excuse_or_accuse_the_others() {
+        let mut sample = sample();
+        let mut refused = sample.history[0].clone();
+        refused.result = End::Rejected(None);
+        sample.history.insert(1, refused.clone());
+        assert!(check(&sample.history).ok);
+        sample.history[0] = refused;
+        assert!(!check(&sample.history).ok);
     }
 
     #[test]

@@ -5,18 +5,20 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::{ClusterId, NodeId};
+use crate::base::id::{ClusterId, NodeId, RequestId};
 use crate::base::time::{Instant, WallTime};
 use crate::causal::clock::Clock;
 use crate::causal::context::seal;
 use crate::causal::dot::Actor;
 use crate::causal::siblings::Siblings;
+use crate::causal::types::edit::{Edit, Update, Write};
+use crate::node::request::Outcome;
 use crate::sim::history::{End, Kind, Operation};
 use crate::sim::probe::{Key, Probe};
 
 pub const CLUSTER: ClusterId = ClusterId(1);
 pub const REPLICAS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
-const ACTOR: Actor = Actor { node: NodeId(1), epoch: 0 };
+pub const ACTOR: Actor = Actor { node: NodeId(1), epoch: 0 };
 const KEY: &str = "k";
 
 #[derive(Clone, Debug, Default)]
@@ -34,15 +36,45 @@ impl Sample {
         let dot = self.held.write(ACTOR, &seen, WallTime(0), value.clone());
         let token = context.map(|clock| seal(CLUSTER, KEY.as_bytes(), clock));
         let answer = seal(CLUSTER, KEY.as_bytes(), self.held.clock());
-        self.push(kind, value, token, End::Written { dot, acks: 2, context: answer });
+        self.push(kind, value, token, End::Written { dot, acks: 2, context: answer, result: 0 });
         self.held.clock().clone()
+    }
+
+    /// An acknowledged edit.
+    pub fn edit(&mut self, kind: Kind, value: &str) {
+        self.edit_by(ACTOR, kind, value, None);
+    }
+
+    /// The same by an actor of choice, and under a name.
+    pub fn edit_by(&mut self, actor: Actor, kind: Kind, value: &str, id: Option<RequestId>) {
+        let update = match kind {
+            Kind::Incr => Update::Count(value.parse().expect("a step")),
+            Kind::Sadd => Update::Add(Bytes::from(value)),
+            _ => Update::TakeOut(Bytes::from(value)),
+        };
+        let edits = [Edit { field: None, update }];
+        let edited = self.held.edit(Write { actor, stamp: WallTime(0), id }, &edits).expect("it fits");
+        let mut seen = Clock::EMPTY;
+        seen.record(edited.dot);
+        let context = seal(CLUSTER, KEY.as_bytes(), &seen);
+        let end = End::Written { dot: edited.dot, acks: 2, context, result: edited.result };
+        self.push(kind, Some(Bytes::from(value)), None, end);
+        self.history.last_mut().expect("just pushed").request = id;
     }
 
     /// A read that found what is held.
     pub fn read(&mut self) -> &mut Operation {
-        let values = self.held.versions().iter().filter_map(|version| version.value.clone()).collect();
         let context = seal(CLUSTER, KEY.as_bytes(), self.held.clock());
-        self.push(Kind::Get, None, None, End::Found { values, context });
+        let view = self.held.holds_all().first().and_then(|holds| self.held.view(*holds));
+        let result = match view {
+            Some(view) => End::from(Outcome::Typed { view, context }),
+            None => {
+                let values =
+                    self.held.versions().iter().filter_map(|version| version.value.clone()).collect();
+                End::Found { values, context }
+            }
+        };
+        self.push(Kind::Get, None, None, result);
         self.history.last_mut().expect("just pushed")
     }
 
@@ -69,9 +101,9 @@ impl Sample {
         let start = Instant(self.history.len() as u64 * 10);
         let (key, end) = (Bytes::from(KEY), Some(Instant(start.0 + 5)));
         let client = 0;
-        let (due, expected) = (start, None);
+        let (due, expected, request, node) = (start, None, None, 1);
         let operation =
-            Operation { client, kind, key, value, expected, context, node: 1, due, start, end, result };
+            Operation { client, kind, key, value, expected, context, request, node, due, start, end, result };
         self.history.push(operation);
     }
 }

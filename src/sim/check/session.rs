@@ -47,7 +47,7 @@ pub fn judge(guarantee: Guarantee, cluster: ClusterId, history: &[Operation]) ->
             undecided.add(|| format!("{} sessions with {} steps", order.sessions, order.steps.len()));
         }
         Guarantee::Causal => order.causal(&mut broken),
-        Guarantee::Linearizable => unreachable!("is no matter of sessions"),
+        Guarantee::Linearizable | Guarantee::Siblings => unreachable!("is no matter of sessions"),
     }
     let looked_at = format!("{reads} reads in {} sessions", order.sessions);
     Judgement::of(guarantee, broken, undecided, looked_at)

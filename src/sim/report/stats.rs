@@ -95,7 +95,10 @@ pub fn by_kind(world: &World) -> Vec<OfKind> {
         });
         OfKind { kind, classes: Classes::of(all()), latency: latency(all()), phases }
     };
-    Kind::ALL.into_iter().map(of_kind).collect()
+    // Edits have a row only where there are any.
+    let shown =
+        |kind: &Kind| !kind.is_edit() || world.history().iter().any(|operation| operation.kind == *kind);
+    Kind::ALL.into_iter().filter(shown).map(of_kind).collect()
 }
 
 /// Why operations did not succeed, most frequent first.

@@ -24,6 +24,7 @@ use crate::sim::workload::plan::{self, ClientPlan, Mix, Pace};
 const CLIENTS_MAX: u32 = 10_000;
 const KEYS_MAX: u64 = 1_000_000;
 const RATE_MAX: u32 = 1_000_000;
+const RETRY_MAX: u32 = 10;
 
 /// One group, or several.
 pub(super) struct Groups(Vec<Group>);
@@ -86,6 +87,7 @@ struct Group {
     mix: Option<Spanned<TypedMix>>,
     coordinators: Option<Coordinators>,
     sessions: bool,
+    retry: Option<Spanned<u32>>,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
@@ -122,6 +124,10 @@ struct TypedMix {
     delete: u32,
     recreate: u32,
     stale: u32,
+    incr: u32,
+    sadd: u32,
+    srem: u32,
+    clash: u32,
 }
 
 /// What the groups mean in a run that lasts so long.
@@ -161,6 +167,7 @@ fn plan(group: &Group, duration: Duration) -> Checked<ClientPlan> {
             Some(Coordinators::Failover) => plan::Coordinators::Failover,
         },
         sessions: group.sessions,
+        retry: within("retry", &group.retry, 0, 0, RETRY_MAX)?,
     })
 }
 
@@ -204,10 +211,11 @@ fn value_bytes(bytes: &Option<Spanned<Between<u32>>>) -> Checked<(u32, u32)> {
 
 fn mix(mix: &Option<Spanned<TypedMix>>) -> Checked<Mix> {
     let Some(spanned) = mix else {
-        return Ok(Mix { get: 50, update: 25, put: 15, add: 5, delete: 5, recreate: 0, stale: 0 });
+        return Ok(Mix { get: 50, update: 25, put: 15, add: 5, delete: 5, ..Mix::default() });
     };
-    let &TypedMix { get, update, put, add, delete, recreate, stale } = spanned.get_ref();
-    let mix = Mix { get, update, put, add, delete, recreate, stale };
+    let &TypedMix { get, update, put, add, delete, recreate, stale, incr, sadd, srem, clash } =
+        spanned.get_ref();
+    let mix = Mix { get, update, put, add, delete, recreate, stale, incr, sadd, srem, clash };
     if mix.total() == 0 {
         return refuse(spanned.span(), "clients that do nothing".into(), "at least one weight above 0");
     }
@@ -235,14 +243,19 @@ pub fn tell(plan: &ClientPlan) -> [String; 2] {
     let sessions = if plan.sessions { ", reads with the session's context" } else { "" };
     let keys =
         if plan.choice == plan::Choice::Uniform { String::new() } else { format!(" {}", name(plan.choice)) };
-    let Mix { get, update, put, add, delete, recreate, stale } = plan.mix;
-    let rare = |count: u32, name| if count > 0 { format!(", {count} {name}") } else { String::new() };
-    let (recreate, stale) = (rare(recreate, "recreate"), rare(stale, "stale"));
+    let Mix { get, update, put, add, delete, recreate, stale, incr, sadd, srem, clash } = plan.mix;
+    let rare = [(recreate, "recreate"), (stale, "stale"), (incr, "incr"), (sadd, "sadd"), (srem, "srem")];
+    let rare = rare.into_iter().chain([(clash, "clash")]).filter(|(count, _)| *count > 0);
+    let rare: String = rare.map(|(count, name)| format!(", {count} {name}")).collect();
+    let retries = match plan.retry {
+        0 => String::new(),
+        tries => format!(", writes tried again up to {tries} times"),
+    };
     [
         format!(
-            "{} from {}, {} keys{keys}, values of {} to {} bytes{sizes}, {pace}{coordinators}{sessions}",
+            "{} from {}, {} keys{keys}, values of {} to {} bytes{sizes}, {pace}{coordinators}{sessions}{retries}",
             plan.count, plan.start, plan.keys, plan.value_min, plan.value_max
         ),
-        format!("{get} get, {update} update, {put} put, {add} add, {delete} delete{recreate}{stale}"),
+        format!("{get} get, {update} update, {put} put, {add} add, {delete} delete{rare}"),
     ]
 }

@@ -53,6 +53,7 @@ pub(super) struct Cluster {
     pub r: Option<Spanned<As<Level>>>,
     pub w: Option<Spanned<As<Level>>>,
     pub sloppy: Option<bool>,
+    pub clock_length_max: Option<u32>,
     pub zones: Option<Spanned<Vec<String>>>,
     pub capacities: Option<Spanned<Vec<u16>>>,
     pub request_timeout: Option<Spanned<As<Duration>>>,

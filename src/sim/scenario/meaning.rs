@@ -119,6 +119,7 @@ fn nodes(cluster: &file::Cluster, storage: &file::Storage) -> Checked<Vec<Config
         config.founders = count;
         (config.n, config.r, config.w) = (n, r, w);
         config.sloppy = cluster.sloppy.unwrap_or(config.sloppy);
+        config.clock_length_max = cluster.clock_length_max.unwrap_or(config.clock_length_max);
         let set = |to: &mut Duration, from: &Option<Spanned<As<Duration>>>| {
             *to = from.as_ref().map_or(*to, value);
         };

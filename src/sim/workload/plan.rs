@@ -23,6 +23,9 @@ pub struct ClientPlan {
     pub coordinators: Coordinators,
     /// Whether a get carries what its client has seen of the key, so that it never shows less.
     pub sessions: bool,
+    /// How often a write of unknown outcome is tried again, under the same name and at another node. If it is not zero,
+    /// every write has a name.
+    pub retry: u32,
 }
 
 /// When a client begins its next action.
@@ -82,7 +85,7 @@ fn zipf(draws: &mut Stream, count: u64) -> u64 {
 }
 
 /// How often each action is taken, relative to the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mix {
     pub get: u32,
     /// A get, and a put with the context that it gave.
@@ -97,14 +100,22 @@ pub struct Mix {
     pub stale: u32,
     /// A get, a delete with its context, and a put with the context of the delete.
     pub recreate: u32,
+    /// A step of a counter, and a get of it.
+    pub incr: u32,
+    /// A member comes to a set: mostly a new one, else one that the client found there the last time.
+    pub sadd: u32,
+    /// A get of a set, and one of the members that it found goes.
+    pub srem: u32,
+    /// A get, a blind delete, a step, or a member, whichever falls: of a key that others make a set of, or a counter,
+    /// at the same time.
+    pub clash: u32,
 }
 
 impl Mix {
     pub fn total(&self) -> u64 {
-        [self.get, self.update, self.put, self.add, self.delete, self.stale, self.recreate]
-            .into_iter()
-            .map(u64::from)
-            .sum()
+        let plain = [self.get, self.update, self.put, self.add, self.delete, self.stale, self.recreate];
+        let typed = [self.incr, self.sadd, self.srem, self.clash];
+        plain.into_iter().chain(typed).map(u64::from).sum()
     }
 }
 

@@ -10,7 +10,6 @@ use crate::causal::clock::Clock;
 use crate::causal::dot::{Actor, Dot};
 
 const CLUSTER: ClusterId = ClusterId(1);
-const NONE: Mix = Mix { get: 0, update: 0, put: 0, add: 0, delete: 0, recreate: 0, stale: 0 };
 
 fn plan() -> ClientPlan {
     ClientPlan {
@@ -23,9 +22,10 @@ fn plan() -> ClientPlan {
         value_max: 20,
         value_choice: Choice::Uniform,
         timeout: Duration::from_secs(1),
-        mix: Mix { get: 1, update: 1, put: 1, add: 1, delete: 1, recreate: 1, stale: 1 },
+        mix: Mix { get: 1, update: 1, put: 1, add: 1, delete: 1, recreate: 1, stale: 1, ..Mix::default() },
         coordinators: Coordinators::Any,
         sessions: false,
+        retry: 0,
     }
 }
 
@@ -54,7 +54,7 @@ fn operations_with(
     let mut operations = Vec::new();
     for index in 0..count {
         let operation = client.begin(plan, 5, index, Instant::ZERO);
-        client.end(plan, CLUSTER, &operation.key, &end(&operation, index));
+        client.end(plan, CLUSTER, &operation, &end(&operation, index));
         operations.push(operation);
     }
     operations
@@ -102,18 +102,18 @@ fn every_action_of_the_mix_is_taken() {
         taken.into_iter().map(|one| (one.kind, one.context.map(|context| context.is_empty()))).collect()
     };
     let (get, put, delete) = ((Kind::Get, None), (Kind::Put, Some(false)), (Kind::Delete, Some(false)));
-    assert_eq!(of(Mix { get: 1, ..NONE }), [get; 6]);
-    assert_eq!(of(Mix { put: 1, ..NONE }), [(Kind::Put, None); 6]);
-    assert_eq!(of(Mix { add: 1, ..NONE }), [(Kind::Put, Some(true)); 6]);
-    assert_eq!(of(Mix { update: 1, ..NONE }), [get, put, get, put, get, put]);
-    assert_eq!(of(Mix { delete: 1, ..NONE }), [get, delete, get, delete, get, delete]);
-    assert_eq!(of(Mix { recreate: 1, ..NONE }), [get, delete, put, get, delete, put]);
+    assert_eq!(of(Mix { get: 1, ..Mix::default() }), [get; 6]);
+    assert_eq!(of(Mix { put: 1, ..Mix::default() }), [(Kind::Put, None); 6]);
+    assert_eq!(of(Mix { add: 1, ..Mix::default() }), [(Kind::Put, Some(true)); 6]);
+    assert_eq!(of(Mix { update: 1, ..Mix::default() }), [get, put, get, put, get, put]);
+    assert_eq!(of(Mix { delete: 1, ..Mix::default() }), [get, delete, get, delete, get, delete]);
+    assert_eq!(of(Mix { recreate: 1, ..Mix::default() }), [get, delete, put, get, delete, put]);
     assert_eq!(counts(of(plan().mix).into_iter()).len().max(2), counts(of(plan().mix).into_iter()).len());
 }
 
 #[test]
 fn an_action_ends_where_an_operation_fails() {
-    let plan = ClientPlan { mix: Mix { recreate: 1, ..NONE }, ..plan() };
+    let plan = ClientPlan { mix: Mix { recreate: 1, ..Mix::default() }, ..plan() };
     let failing = operations_with(&plan, 1, 10, &|_, _| End::Rejected(None));
     assert!(failing.iter().all(|operation| operation.kind == Kind::Get));
 }
@@ -143,7 +143,8 @@ fn each_choice_has_its_own_shape() {
 
 #[test]
 fn clients_of_a_group_go_through_the_keys_together() {
-    let plan = ClientPlan { count: 2, choice: Choice::Sequential, mix: Mix { get: 1, ..NONE }, ..plan() };
+    let plan =
+        ClientPlan { count: 2, choice: Choice::Sequential, mix: Mix { get: 1, ..Mix::default() }, ..plan() };
     let keys = |number| operations(&plan, number, 3).into_iter().map(|one| one.key).collect::<Vec<Bytes>>();
     assert_eq!(keys(0), ["k0", "k2", "k4"].map(Bytes::from));
     assert_eq!(keys(1), ["k1", "k3", "k5"].map(Bytes::from));
@@ -152,7 +153,7 @@ fn clients_of_a_group_go_through_the_keys_together() {
 #[test]
 fn sizes_are_chosen_as_keys_are() {
     let sizes = |value_choice| {
-        let mix = Mix { put: 1, ..NONE };
+        let mix = Mix { put: 1, ..Mix::default() };
         let plan = ClientPlan { value_min: 100, value_max: 1123, value_choice, mix, ..plan() };
         let mut sizes: Vec<usize> =
             operations(&plan, 1, 1000).into_iter().filter_map(|one| Some(one.value?.len())).collect();
@@ -186,7 +187,7 @@ fn a_client_stays_or_moves_as_it_is_told() {
 #[test]
 fn a_session_carries_all_that_it_has_seen_of_a_key() {
     let gets = |sessions| {
-        let plan = ClientPlan { sessions, keys: 1, mix: Mix { get: 1, ..NONE }, ..plan() };
+        let plan = ClientPlan { sessions, keys: 1, mix: Mix { get: 1, ..Mix::default() }, ..plan() };
         operations(&plan, 1, 3).into_iter().map(|one| one.context).collect::<Vec<Option<Bytes>>>()
     };
     assert_eq!(gets(false), [None, None, None]);
@@ -210,7 +211,7 @@ fn an_open_loop_keeps_its_rate_whatever_the_answers_do() {
         at = client.next_at(&plan, at);
         let operation = client.begin(&plan, 5, index, at);
         assert!(operation.start == at && operation.due <= at);
-        client.end(&plan, CLUSTER, &operation.key, &End::Rejected(None));
+        client.end(&plan, CLUSTER, &operation, &End::Rejected(None));
     }
     // 10,000 exponential spans of 10 ms: 100 s, and a standard deviation of 1 s.
     assert!((97..103).contains(&(at.0 / 1_000_000_000)), "{at}");
@@ -229,4 +230,74 @@ fn exponential_spans_are_exponential() {
         let found = spans.iter().filter(|span| **span > above).count();
         assert!(found.abs_diff(expected) < expected / 10 + 20, "{above}: {found}, not {expected}");
     }
+}
+
+#[test]
+fn edits_go_to_keys_of_their_own_and_carry_what_they_change() {
+    let of = |mix: Mix, values: &[&str]| -> Vec<(Kind, std::string::String)> {
+        let values: Vec<Bytes> = values.iter().map(|&value| Bytes::from(value)).collect();
+        let end = |operation: &Operation, _: usize| match operation.kind {
+            Kind::Get => End::Found { values: values.clone(), context: answer(&operation.key, 1) },
+            _ => {
+                let dot = Dot { actor: Actor { node: NodeId(1), epoch: 0 }, counter: 1 };
+                End::Written { dot, acks: 2, context: answer(&operation.key, 1), result: 0 }
+            }
+        };
+        let taken = operations_with(&ClientPlan { mix, keys: 1, ..plan() }, 7, 60, &end);
+        let key = |one: &Operation| std::string::String::from(str::from_utf8(&one.key).expect("text"));
+        assert!(taken.iter().filter(|one| one.kind.is_edit()).all(|one| one.context.is_none()));
+        taken.iter().map(|one| (one.kind, key(one))).collect()
+    };
+    let incr = of(Mix { incr: 1, ..Mix::default() }, &["5"]);
+    assert_eq!(incr[..2], [(Kind::Incr, "c0".into()), (Kind::Get, "c0".into())]);
+    assert!(of(Mix { sadd: 1, ..Mix::default() }, &[]).iter().all(|one| *one == (Kind::Sadd, "s0".into())));
+    let srem = of(Mix { srem: 1, ..Mix::default() }, &["member"]);
+    assert_eq!(srem[..2], [(Kind::Get, "s0".into()), (Kind::Srem, "s0".into())]);
+    assert!(of(Mix { srem: 1, ..Mix::default() }, &[]).iter().all(|(kind, _)| *kind == Kind::Get));
+    let clash = counts(of(Mix { clash: 1, ..Mix::default() }, &[]).into_iter());
+    for (kind, least) in [(Kind::Delete, 4), (Kind::Get, 20), (Kind::Incr, 4), (Kind::Sadd, 4)] {
+        assert!(clash[&(kind, "m0".into())] >= least, "{clash:?}");
+    }
+}
+
+#[test]
+fn members_are_new_or_known_and_steps_go_up_and_down() {
+    let mix = Mix { sadd: 1, srem: 1, incr: 1, ..Mix::default() };
+    let end = |operation: &Operation, _: usize| match operation.kind {
+        Kind::Get => End::Found { values: vec![Bytes::from("known")], context: answer(&operation.key, 1) },
+        _ => End::Rejected(None),
+    };
+    let taken = operations_with(&ClientPlan { mix, keys: 1, ..plan() }, 1, 2000, &end);
+    let of = |kind| taken.iter().filter(move |one| one.kind == kind).filter_map(|one| one.value.clone());
+    let (known, new): (Vec<Bytes>, Vec<Bytes>) = of(Kind::Sadd).partition(|member| **member == *b"known");
+    assert!(known.len() > 80 && new.len() > 2 * known.len(), "{} {}", known.len(), new.len());
+    assert_eq!(new.iter().collect::<BTreeSet<&Bytes>>().len(), new.len(), "each only once");
+    assert!(of(Kind::Srem).all(|member| *member == *b"known"));
+    let steps: Vec<i64> = of(Kind::Incr).map(|step| number(&step)).collect();
+    let down = steps.iter().filter(|step| **step < 0).count();
+    assert!(down > steps.len() / 8 && down < steps.len() / 2, "{down} of {}", steps.len());
+}
+
+#[test]
+fn a_write_of_unknown_outcome_is_tried_again_elsewhere_under_its_name() {
+    let plan = ClientPlan { retry: 2, coordinators: Coordinators::Home, ..plan() };
+    let of = |kind: fn(&mut Mix) -> &mut u32, ends: &[End]| {
+        let mut mix = Mix::default();
+        *kind(&mut mix) = 1;
+        operations_with(&ClientPlan { mix, ..plan.clone() }, 2, 6, &|_, index| {
+            ends[index % ends.len()].clone()
+        })
+    };
+    let tries = of(|mix| &mut mix.put, &[End::Silence, End::Rejected(None), End::Unknown]);
+    for request in tries.chunks(3) {
+        let same = |one: &Operation| (one.request, one.key.clone(), one.value.clone(), one.context.clone());
+        assert!(request[0].request.is_some() && request.iter().all(|one| same(one) == same(&request[0])));
+        assert_eq!(request[0].node, 3, "home");
+        assert!(request.windows(2).all(|pair| pair[0].node != pair[1].node));
+    }
+    assert_ne!(tries[0].request, tries[3].request);
+    // What was refused at once was not applied, and a read has nothing to repeat.
+    let refused = of(|mix| &mut mix.put, &[End::Rejected(None)]);
+    assert_eq!(refused.iter().map(|one| one.request).collect::<BTreeSet<_>>().len(), 6);
+    assert!(of(|mix| &mut mix.get, &[End::Silence]).iter().all(|one| one.request.is_none()));
 }

@@ -152,7 +152,8 @@ impl OneCopy {
             known.dots.extend(operation.dot());
         }
         match operation.kind {
-            Kind::Get => None,
+            // Of a key that is no register, and judged elsewhere.
+            Kind::Get | Kind::Incr | Kind::Sadd | Kind::Srem => None,
             Kind::Cas => {
                 let from = operation.expected.iter().flatten().map(|value| versions[value]);
                 Some(Op::Swap { from: self.number(from.collect()), to: version? })

@@ -19,12 +19,13 @@ fn operation(client: u32, key: &str, kind: Kind, result: End) -> Operation {
     let value = (kind == Kind::Put).then(|| Bytes::from("v"));
     let (key, start) = (Bytes::from(key), Instant::ZERO);
     let (expected, context, end, due) = (None, None, None, start);
-    Operation { client, kind, key, value, expected, context, node: 1, due, start, end, result }
+    let (request, node) = (None, 1);
+    Operation { client, kind, key, value, expected, context, request, node, due, start, end, result }
 }
 
 /// An acknowledged write, by its counter.
 fn put(client: u32, key: &str, counter: u64) -> Operation {
-    let end = End::Written { dot: dot(counter), acks: 1, context: Bytes::from("unused") };
+    let end = End::Written { dot: dot(counter), acks: 1, context: Bytes::from("unused"), result: 0 };
     operation(client, key, Kind::Put, end)
 }
 
