@@ -17,6 +17,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod close;
 pub mod command;
 pub mod config;
 pub mod data;

@@ -313,6 +313,27 @@ fn run(command: &[&str]) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(text) }
 }
 
+/// Removed files are closed on a thread of their own; who finds the disk full has their space all the same.
+#[test]
+fn the_space_of_a_removed_file_is_there_at_once() {
+    let mut real = Real::new();
+    let Ok(tmpfs) = Tmpfs::mount(&real.path, 64 << 10) else {
+        return println!("skipped: cannot mount a tmpfs");
+    };
+    let mut disk = real.make();
+    let large = vec![1u8; 40 << 20];
+    for number in 0..20 {
+        let file = FileName::new(FileKind::Table, number);
+        assert_eq!(disk.append(file, &large), Ok(0), "{number}");
+        assert_eq!(disk.remove(file), Ok(()));
+    }
+    let file = FileName::new(FileKind::Table, 20);
+    disk.append(file, &large).expect("there is space");
+    assert_eq!(disk.append(file, &large), Err(DiskError::Full), "what is not removed is not waited for");
+    drop(disk);
+    drop(tmpfs);
+}
+
 /// No wrapper says so here: the file system is full.
 #[test]
 fn pitfall_6_a_file_system_that_is_full_refuses_writes_and_resumes_when_it_grows() {
