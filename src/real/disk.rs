@@ -198,7 +198,10 @@ impl Disk for RealDisk {
         let mut table = lock(&self.folder.open);
         fs::remove_file(self.path(file)).map_err(disk_error)?;
         table.remove(&file);
-        open.into_iter().for_each(|open| self.folder.closer.close(open));
+        drop(table);
+        if let Some(open) = open {
+            self.folder.closer.close(open);
+        }
         Ok(())
     }
 
