@@ -10,8 +10,8 @@ use crate::storage::error::ReadError;
 use crate::storage::record::Record;
 use crate::storage::table::{Footer, Handle, KeyRange, Pages, TableMeta, block};
 
-/// What the table knows of the key with this [`filter::hash`]: nothing (`None`), that it was deleted (`Some(None)`), or
-/// its value.
+/// What the table knows of the key with this [hash](super::filter::hash): nothing (`None`), that it was deleted
+/// (`Some(None)`), or its value.
 pub fn get(
     table: &TableMeta,
     key: &[u8],
