@@ -6,13 +6,12 @@
 //! cargo bench --bench storage -- [entries] [value bytes] [rounds] [folder]
 //! ```
 //!
-//! The defaults (200,000 × 100 B, 3 rounds) take about a minute. Both engines get a cache of 64 MiB and defaults
-//! for all else, and one thread that writes and reads, beside their own background threads. Values are
-//! compressible by half.
+//! The defaults (200,000 × 100 B, 3 rounds) take about a minute. Both engines get a cache of 64 MiB (for one row: one
+//! that holds everything) and defaults for all else, and one thread that writes and reads, beside their own background
+//! threads. Values are compressible by half. Reads begin when nothing is left to compact.
 
 #![allow(clippy::print_stdout, reason = "a bench prints what it found")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -29,7 +28,16 @@ const CACHE: u64 = 64 << 20;
 
 type Key = [u8; 16];
 
-type Open = fn(&Path) -> Box<dyn Store>;
+type Open = fn(&Path, How) -> Box<dyn Store>;
+
+/// How a store is opened.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// With a cache of so many bytes.
+    Cache(u64),
+    /// So that it is one sorted run without anything obsolete when it has settled.
+    Compacting,
+}
 
 /// What is measured.
 trait Store {
@@ -51,10 +59,12 @@ struct Ours {
     jobs: Sender<(JobId, Job)>,
     puts: u64,
     owed: Duration,
+    /// Syncs and jobs that have not ended.
+    busy: usize,
 }
 
 impl Ours {
-    fn open(path: &Path) -> Ours {
+    fn open(path: &Path, how: How) -> Ours {
         // The threads of the engine before this one may hold the folder for a moment longer.
         let mut disk = loop {
             match RealDisk::open(path) {
@@ -62,24 +72,24 @@ impl Ours {
                 disk => break disk.expect("a folder of the bench"),
             }
         };
-        let config = Config { cache_bytes: CACHE, ..Config::default() };
+        let config = match how {
+            How::Cache(cache_bytes) => Config { cache_bytes, ..Config::default() },
+            // No level above the last is worth having, then.
+            How::Compacting => Config { memtable_bytes: 1 << 40, level0_tables: 1, ..Config::default() },
+        };
         let (engine, _) = Engine::open(config, &mut disk).expect("it opens");
         let (inbox, outlet) = inbox::new();
         let jobs = jobs::spawn(&disk, &inbox).expect("threads");
         let syncs = sync::spawn(disk.clone(), inbox).expect("a thread");
-        Ours { engine, disk, outlet, syncs, jobs, puts: 0, owed: Duration::ZERO }
+        Ours { engine, disk, outlet, syncs, jobs, puts: 0, owed: Duration::ZERO, busy: 0 }
     }
 
     /// Hands work out and takes results, waiting for the first at most `wait`.
     fn pump(&mut self, wait: Duration) {
-        while let Some(request) = self.engine.poll_sync(&mut self.disk).expect("the disk works") {
-            self.syncs.send(request).expect("the thread runs");
-        }
-        while let Some(job) = self.engine.poll_job() {
-            self.jobs.send(job).expect("the threads run");
-        }
+        self.hand_out();
         let mut wait = Some(wait);
         while let Some(event) = self.outlet.take(wait) {
+            self.busy -= 1;
             match event {
                 Event::Synced { ticket, result } => self.engine.synced(ticket, result, &mut self.disk),
                 Event::JobDone { id, result } => self.engine.job_done(id, result, &mut self.disk),
@@ -89,14 +99,25 @@ impl Ours {
             wait = Some(Duration::ZERO);
         }
     }
+
+    fn hand_out(&mut self) {
+        while let Some(request) = self.engine.poll_sync(&mut self.disk).expect("the disk works") {
+            self.busy += 1;
+            self.syncs.send(request).expect("the thread runs");
+        }
+        while let Some(job) = self.engine.poll_job() {
+            self.busy += 1;
+            self.jobs.send(job).expect("the threads run");
+        }
+    }
 }
 
 impl Store for Ours {
     fn put(&mut self, key: &Key, value: &[u8]) {
         self.owed += Duration::from_nanos(self.engine.delay().as_nanos());
         if self.owed > Duration::from_millis(1) {
-            let owed = std::mem::take(&mut self.owed);
-            self.pump(owed);
+            std::thread::sleep(std::mem::take(&mut self.owed));
+            self.pump(Duration::ZERO);
         }
         while let Err(error) = self.engine.put(key, Some(value), &mut self.disk) {
             assert_eq!(error, WriteError::Overloaded);
@@ -142,12 +163,10 @@ impl Store for Ours {
 
     fn settle(&mut self) {
         self.sync();
-        let mut quiet = 0;
-        while quiet < 4 {
-            let files = |path: &mut RealDisk| kvsim::disk::Disk::list(path).expect("it lists");
-            let before = files(&mut self.disk);
-            self.pump(Duration::from_millis(50));
-            quiet = if files(&mut self.disk) == before { quiet + 1 } else { 0 };
+        self.hand_out();
+        while self.busy > 0 {
+            self.pump(Duration::from_secs(10));
+            self.hand_out();
         }
     }
 }
@@ -155,13 +174,15 @@ impl Store for Ours {
 struct Fjall {
     db: Database,
     keys: Keyspace,
+    how: How,
 }
 
 impl Fjall {
-    fn open(path: &Path) -> Fjall {
-        let db = Database::builder(path).cache_size(CACHE).open().expect("it opens");
+    fn open(path: &Path, how: How) -> Fjall {
+        let cache = if let How::Cache(bytes) = how { bytes } else { CACHE };
+        let db = Database::builder(path).cache_size(cache).open().expect("it opens");
         let keys = db.keyspace("bench", KeyspaceCreateOptions::default).expect("it opens");
-        Fjall { db, keys }
+        Fjall { db, keys, how }
     }
 }
 
@@ -188,6 +209,9 @@ impl Store for Fjall {
 
     fn settle(&mut self) {
         self.keys.rotate_memtable_and_wait().expect("it flushes");
+        if self.how == How::Compacting {
+            self.keys.major_compact().expect("it compacts");
+        }
         let mut quiet = 0;
         while quiet < 4 {
             std::thread::sleep(Duration::from_millis(50));
@@ -212,77 +236,101 @@ fn value(n: u64, len: usize) -> Vec<u8> {
 }
 
 /// Rates in operations per second, or plain figures, by row.
-type Figures = BTreeMap<String, f64>;
+type Figures = Vec<(String, f64)>;
 
 struct Bench {
     entries: u64,
     value_len: usize,
     figures: Figures,
+    longest_put: Duration,
 }
 
 impl Bench {
-    fn rate(&mut self, row: &'static str, count: u64, mut each: impl FnMut(u64)) {
+    fn rate(&mut self, row: &str, count: u64, mut each: impl FnMut(u64)) {
         let start = Instant::now();
         (0..count).for_each(&mut each);
-        self.figures.insert(row.into(), count as f64 / start.elapsed().as_secs_f64());
+        self.figure(row, count as f64 / start.elapsed().as_secs_f64());
     }
 
-    fn fill(&mut self, row: &'static str, salt: u64, seq: bool, store: &mut dyn Store) {
-        let mut longest = Duration::ZERO;
+    fn figure(&mut self, row: &str, figure: f64) {
+        self.figures.push((row.into(), figure));
+    }
+
+    fn fill(&mut self, row: &str, salt: u64, seq: bool, store: &mut dyn Store) {
+        let mut longest = self.longest_put;
         let values: Vec<Vec<u8>> = (0..4096).map(|n| value(n + salt, self.value_len)).collect();
         self.rate(row, self.entries, |n| {
             let put = Instant::now();
             store.put(&key(n, seq), &values[(n % 4096) as usize]);
             longest = longest.max(put.elapsed());
         });
-        if row == "overwrite" {
-            self.figures.insert("longest put, ms".into(), longest.as_secs_f64() * 1e3);
-        }
+        self.longest_put = longest;
         store.settle();
     }
 
     fn run(&mut self, path: &Path, open: Open) {
-        let value_len = self.value_len;
-        let folder = |name: &str| path.join(name);
-        self.fill("fill sequential", 0, true, &mut *open(&folder("seq")));
-        {
-            let mut store = open(&folder("sync"));
-            let small = value(1, value_len);
-            self.rate("one sync per put", 300, |n| {
-                store.put(&key(n, false), &small);
-                store.sync();
-            });
-            self.rate("synced groups of 64", 300, |n| {
-                (0..64).for_each(|m| store.put(&key(n * 64 + m, false), &small));
-                store.sync();
-            });
-        }
-        let mut store = open(&folder("random"));
+        // First, since a sync may have to wait for what was written elsewhere.
+        self.sync(path, open);
+        self.write(path, open);
+        self.read(path, open);
+        let path = path.join("random");
+        let before = disk_bytes(&path);
+        open(&path, How::Compacting).settle();
+        let after = disk_bytes(&path);
+        self.figure("disk compacted, MB", after as f64 / 1e6);
+        self.figure("disk overwritten / compacted", before as f64 / after as f64);
+    }
+
+    fn sync(&mut self, path: &Path, open: Open) {
+        let mut store = open(&path.join("sync"), How::Cache(CACHE));
+        let small = value(1, self.value_len);
+        self.rate("synced groups of 64", 1000, |n| {
+            (0..64).for_each(|m| store.put(&key(n * 64 + m, false), &small));
+            store.sync();
+        });
+        self.rate("one sync per put", 1000, |n| {
+            store.put(&key(n, false), &small);
+            store.sync();
+        });
+    }
+
+    fn write(&mut self, path: &Path, open: Open) {
+        let open = |name| open(&path.join(name), How::Cache(CACHE));
+        self.fill("fill sequential", 0, true, &mut *open("seq"));
+        let mut store = open("random");
         self.fill("fill random", 0, false, &mut *store);
         self.fill("overwrite", 1000, false, &mut *store);
-        self.figures.insert("disk after overwrite, MB".into(), disk_bytes(&folder("random")) as f64 / 1e6);
-        drop(store);
+        self.figure("longest put, ms", self.longest_put.as_secs_f64() * 1e3);
+        self.figure("disk after overwrite, MB", disk_bytes(&path.join("random")) as f64 / 1e6);
+    }
 
-        let mut store = open(&folder("random"));
-        let (entries, reads) = (self.entries, self.entries.min(500_000));
-        let pick = |n: u64| mix(7, n) % entries;
-        self.rate("get, first time", reads, |n| {
-            assert_eq!(store.get(&key(pick(n), false)), Some(value_len));
+    fn read(&mut self, path: &Path, open: Open) {
+        let open = |cache| {
+            let mut store = open(&path.join("random"), How::Cache(cache));
+            store.settle();
+            store
+        };
+        let (entries, reads, value_len) = (self.entries, self.entries.min(500_000), self.value_len);
+        let pick = |n: u64| key(mix(7, n) % entries, false);
+        let get = |store: &mut dyn Store, n: u64| assert_eq!(store.get(&pick(n)), Some(value_len));
+
+        let mut store = open(CACHE);
+        (0..reads / 2).for_each(|n| get(&mut *store, n + reads));
+        self.rate("get, 64 MiB cache", reads, |n| get(&mut *store, n));
+        self.rate("get, missing", reads, |n| {
+            assert_eq!(store.get(&key((1 << 40) + mix(7, n) % entries, false)), None);
         });
-        let cached = |n: u64| mix(9, n) % entries.min(1000);
-        (0..1000).for_each(|n| assert!(store.get(&key(cached(n), false)).is_some()));
-        self.rate("get, cached", reads, |n| {
-            assert_eq!(store.get(&key(cached(n), false)), Some(value_len));
-        });
-        self.rate("get, missing", reads, |n| assert_eq!(store.get(&key(pick(n) + (1 << 40), false)), None));
-        self.rate("seek and 100 next", reads / 100, |n| {
-            assert!(store.scan(&key(pick(n), false), 100) > 0);
-        });
+        self.rate("seek and 100 next", reads / 100, |n| assert!(store.scan(&pick(n), 100) > 0));
         let start = Instant::now();
         let found = store.scan(&[], usize::MAX);
         assert_eq!(found as u64, entries);
-        self.figures.insert("full scan, entries".into(), found as f64 / start.elapsed().as_secs_f64());
-        self.figures.insert("peak memory, MB".into(), peak_memory() as f64 / 1e6);
+        self.figure("full scan, entries", found as f64 / start.elapsed().as_secs_f64());
+        self.figure("peak memory, MB", peak_memory() as f64 / 1e6);
+        drop(store);
+
+        let mut store = open((64 << 20) + 2 * entries * (16 + value_len as u64));
+        (0..reads).for_each(|n| get(&mut *store, n));
+        self.rate("get, all cached", reads, |n| get(&mut *store, n));
     }
 }
 
@@ -314,8 +362,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// The engines by name.
-const ENGINES: [(&str, Open); 2] =
-    [("ours", |path| Box::new(Ours::open(path))), ("fjall", |path| Box::new(Fjall::open(path)))];
+const ENGINES: [(&str, Open); 2] = [
+    ("ours", |path, how| Box::new(Ours::open(path, how))),
+    ("fjall", |path, how| Box::new(Fjall::open(path, how))),
+];
 
 /// Runs all rows of one engine in a process of its own, so that neither inherits the other's memory.
 fn measure(name: &str, entries: u64, value_len: usize, folder: &Path) -> Figures {
@@ -344,7 +394,7 @@ fn main() {
     let folder = typed.get(3).map_or_else(std::env::temp_dir, PathBuf::from);
     if let Some((_, open)) = ENGINES.iter().find(|(name, _)| typed.get(2).is_some_and(|typed| typed == name))
     {
-        let mut bench = Bench { entries, value_len, figures: Figures::new() };
+        let mut bench = Bench { entries, value_len, figures: Figures::new(), longest_put: Duration::ZERO };
         bench.run(&folder, *open);
         bench.figures.iter().for_each(|(row, figure)| println!("{row}={figure}"));
         return;
@@ -364,12 +414,13 @@ fn main() {
         results.push(figures);
     }
     println!("{entries} x {value_len} B, {rounds} rounds; rates in operations per second");
-    println!("{:26} {:>12} {:>12} {:>7}   of the rounds", "", ENGINES[0].0, ENGINES[1].0, "ratio");
-    for row in results[0][0].keys() {
-        let of = |engine: usize| median(results.iter().map(|round| round[engine][row]).collect());
-        let mut ratios: Vec<f64> = results.iter().map(|round| round[0][row] / round[1][row]).collect();
+    println!("{:28} {:>12} {:>12} {:>7}   of the rounds", "", ENGINES[0].0, ENGINES[1].0, "ratio");
+    for (at, (row, _)) in results[0][0].iter().enumerate() {
+        let figure = |round: &[Figures; 2], engine: usize| round[engine][at].1;
+        let of = |engine: usize| median(results.iter().map(|round| figure(round, engine)).collect());
+        let mut ratios: Vec<f64> = results.iter().map(|round| figure(round, 0) / figure(round, 1)).collect();
         ratios.sort_by(f64::total_cmp);
         let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
-        println!("{row:26} {:12.1} {:12.1} {:7.2}   {low:.2} to {high:.2}", of(0), of(1), median(ratios));
+        println!("{row:28} {:12.1} {:12.1} {:7.2}   {low:.2} to {high:.2}", of(0), of(1), median(ratios));
     }
 }

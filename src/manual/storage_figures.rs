@@ -1,33 +1,46 @@
 //! # Figures of the storage engine
 //!
 //! `just bench-storage 300000 100` (`cargo bench --bench storage -- 300000 100 3`), against fjall 3.1.13 on ext4, two
-//! cores that much other work shared (load 20 and more), medians of three rounds in alternation. Operations per
-//! second. **The spread says that most rows prove little**: whoever waits for a core here waits for milliseconds.
-//! Larger sizes were not measured since the log writes groups and the memtable has its own tree.
+//! cores that much other work shared (load 14), medians of three rounds in alternation. Operations per second. **The
+//! rates prove little**: whoever waits for a core here waits for tens of milliseconds. The ratios, and the sizes, say
+//! more.
 //!
 //! | 300,000 × 100 B | ours | fjall | ratio | of the rounds |
 //! |---|---|---|---|---|
-//! | fill random | 110,000 | 17,000 | 6.44 | 3.87 to 12.24 |
-//! | fill sequential | 236,000 | 41,000 | 5.74 | 3.87 to 7.15 |
-//! | overwrite | 101,000 | 41,000 | 2.43 | 1.23 to 8.11 |
-//! | one sync per put | 250 | 208 | 1.01 | 0.35 to 1.20 |
-//! | synced groups of 64 | 116 | 86 | 0.92 | 0.45 to 3.66 |
-//! | get, first time | 37,000 | 29,000 | 1.31 | 0.31 to 3.99 |
-//! | get, cached | 42,000 | 22,000 | 1.90 | 0.57 to 5.30 |
-//! | get, missing | 77,000 | 165,000 | 0.47 | 0.17 to 1.75 |
-//! | seek and 100 next | 1,400 | 1,200 | 0.94 | 0.74 to 2.73 |
-//! | full scan, entries | 244,000 | 143,000 | 1.22 | 1.04 to 4.82 |
-//! | longest put, ms | 187 | 37 | 5.02 | 1.76 to 6.92 |
-//! | peak memory, MB | 77 | 149 | 0.51 | 0.51 to 0.52 |
-//! | disk after overwrite, MB | 65 | 76 | 0.85 | 0.82 to 1.33 |
+//! | synced groups of 64 | 475 | 585 | 1.05 | 0.31 to 1.38 |
+//! | one sync per put | 2,540 | 4,750 | 0.53 | 0.41 to 1.03 |
+//! | fill sequential | 425,000 | 63,000 | 9.30 | 4.70 to 10.43 |
+//! | fill random | 238,000 | 27,900 | 8.38 | 5.65 to 12.21 |
+//! | overwrite | 208,000 | 28,300 | 11.90 | 7.36 to 14.33 |
+//! | longest put, ms | 72 | 60 | 1.20 | 0.61 to 1.40 |
+//! | disk after overwrite, MB | 26.6 | 76.2 | 0.35 | 0.34 to 0.35 |
+//! | get, 64 MiB cache | 55,600 | 37,800 | 1.38 | 1.03 to 3.77 |
+//! | get, missing | 450,000 | 257,000 | 1.52 | 1.00 to 3.50 |
+//! | seek and 100 next | 4,060 | 2,000 | 1.85 | 1.53 to 4.95 |
+//! | full scan, entries | 575,000 | 245,000 | 2.59 | 1.29 to 4.82 |
+//! | peak memory, MB | 53 | 149 | 0.35 | 0.34 to 0.36 |
+//! | get, all cached | 66,400 | 38,000 | 2.07 | 1.56 to 2.19 |
+//! | disk compacted, MB | 21.9 | 23.1 | 0.95 | 0.95 to 0.95 |
+//! | disk overwritten / compacted | 1.2 | 3.3 | 0.37 | 0.37 to 0.37 |
+//!
+//! **One sync per put is slower than fjall's**, and not only by chance. fjall sets the length of its journal ahead, so
+//! most of its syncs change no metadata; our log grows with every write, and each sync has to commit the new length to
+//! the journal of the file system. Measured alone, `fdatasync` after appending 160 bytes took 217 µs to a file that
+//! grows and 140 µs to one whose length was set ahead (medians of eight rounds of 300): a ratio of 0.65 for whoever
+//! syncs every write. A log with zeros at its end would need a recovery that tells laid-by space from a lost frame;
+//! until it has one, a file here ends where its writes end. The rows of synced groups are the same cost spread over 64.
+//!
+//! **What makes the longest put long.** It was the `close` of removed logs and tables, which frees their blocks: up to
+//! 14 ms each under `strace -T`, and a compaction removes a dozen. Since a thread closes them (`real/close.rs`) the
+//! owner's longest `close` was 4 ms and its longest `unlink` 8 ms. Of six million puts at load 13 (2,000,000 × 100 B,
+//! three fills) none that took more than 5 ms had been refused for a time. The longest call of
+//! [`put`](crate::storage::Engine::put) took 32 ms, 18 of them waiting for a core (`run_delay` in
+//! `/proc/thread-self/schedstat`); the longest without such waits 23 ms, in which it can only have written to the log.
+//! What the table shows beyond that are waits for a core.
 //!
 //! Processor time does not depend on who else waits: all rows of ours with 200,000 entries took 3.2 and 3.0 s of it
-//! (`user` of `time`) with a B-tree of single allocations as memtable, and 1.7 and 1.8 s with the present one.
-//!
-//! What makes the longest put long: in a trace of system calls (`strace -T`) a put waited for up to 73 ms in a `write`
-//! of 64 KiB to the log, and 44 ms in the `close` of a log that had been removed, which frees its blocks.
-//! The first is the load of the machine or the file system, which of them is not known; the second is ours to move
-//! to another thread, and is not yet.
+//! (`user` of `time`) with a B-tree of single allocations as memtable, and 1.7 and 1.8 s with the present one (with the
+//! rows that the bench had then).
 //!
 //! A put here is one copy into a group in memory, written at the latest when a sync begins; fjall calls `write` for
 //! each put, so a process that is killed loses less with it. Neither loses what was synced.

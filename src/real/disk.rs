@@ -3,7 +3,7 @@
 //! All handles of a folder share one table of open files, so the thread that syncs uses the very descriptor
 //! that the appender wrote through. The kernel reports a failed write-back once to each descriptor that was
 //! open when it failed; a descriptor opened only for the sync could miss it and report success. So a file
-//! that was written since its last sync is never closed here.
+//! that was written since its last sync is not closed before it is removed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use crate::disk::{Disk, DiskError, FileName, SyncTarget};
+use crate::real::close::Closer;
 
 /// Files kept open, beyond those that were written since their last sync. Half of the usual limit of a
 /// process.
@@ -41,6 +42,7 @@ struct State {
 struct Folder {
     path: PathBuf,
     open: Mutex<BTreeMap<FileName, Arc<Open>>>,
+    closer: Closer<Arc<Open>>,
     /// Locked as long as any handle lives.
     _lock: File,
 }
@@ -65,8 +67,8 @@ impl RealDisk {
                 return Err(io::Error::new(ErrorKind::ResourceBusy, text));
             }
         }
-        let open = Mutex::new(BTreeMap::new());
-        Ok(RealDisk { folder: Arc::new(Folder { path: path.to_path_buf(), open, _lock: lock }) })
+        let (open, closer) = (Mutex::new(BTreeMap::new()), Closer::spawn()?);
+        Ok(RealDisk { folder: Arc::new(Folder { path: path.to_path_buf(), open, closer, _lock: lock }) })
     }
 
     fn path(&self, file: FileName) -> PathBuf {
@@ -96,6 +98,24 @@ impl RealDisk {
         let open = Arc::new(Open { file, state: Mutex::new(State { len, changes: 0, synced: 0 }) });
         table.insert(name, open.clone());
         Ok(open)
+    }
+
+    /// Writes all of it. Space that removed files have not given back yet counts as there.
+    fn write(&self, mut file: &File, mut data: &[u8]) -> io::Result<()> {
+        let mut has_waited = false;
+        while !data.is_empty() {
+            match file.write(data) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => data = &data[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull && !has_waited => {
+                    self.folder.closer.wait();
+                    has_waited = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -139,7 +159,7 @@ impl Disk for RealDisk {
         let mut state = lock(&open.state);
         let offset = state.len;
         state.changes += 1;
-        match (&open.file).write_all(data) {
+        match self.write(&open.file, data) {
             Ok(()) => {
                 state.len += data.len() as u64;
                 Ok(offset)
@@ -173,9 +193,15 @@ impl Disk for RealDisk {
     }
 
     fn remove(&mut self, file: FileName) -> Result<(), DiskError> {
+        // Opened if it is not: of a file that nobody has open the blocks are freed by whoever removes the name.
+        let open = self.file(file, false).ok();
         let mut table = lock(&self.folder.open);
         fs::remove_file(self.path(file)).map_err(disk_error)?;
         table.remove(&file);
+        drop(table);
+        if let Some(open) = open {
+            self.folder.closer.close(open);
+        }
         Ok(())
     }
 

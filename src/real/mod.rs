@@ -11,12 +11,16 @@
 //!                                      +<-- Synced, JobDone -------------------------+
 //! ```
 //!
+//! Beside them one thread closes removed files ([`close`]), so that the owner need not wait while their blocks are
+//! freed.
+//!
 //! Every queue has a bound, and says what happens at it: clients are told `-OVERLOADED`, frames of peers are
 //! dropped (the core expects nothing of the network). Only the ends of syncs and jobs always get in, and of
 //! those the core has few in flight.
 
 pub mod client;
 pub mod clock;
+pub mod close;
 pub mod command;
 pub mod config;
 pub mod data;

@@ -22,7 +22,7 @@ use crate::storage::memtable::{Cursor, Memtable};
 use crate::storage::recovery::{self, Opened, Recovery};
 use crate::storage::reserve::{self, Reserve};
 use crate::storage::table::reader::{self, Run};
-use crate::storage::table::{Pages, TableMeta};
+use crate::storage::table::{Pages, TableMeta, filter};
 use crate::storage::version::{Edit, Version};
 use crate::storage::wal::{Position, Wal};
 use crate::storage::{KEY_MAX, VALUE_MAX};
@@ -232,8 +232,9 @@ impl Engine {
             return Ok(found);
         }
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
+        let hash = filter::hash(key);
         for table in self.version.candidates(key) {
-            if let Some(found) = reader::get(table, key, &mut pages)? {
+            if let Some(found) = reader::get(table, key, hash, &mut pages)? {
                 return Ok(found);
             }
         }

@@ -285,6 +285,35 @@ fn pitfall_13_a_real_block_that_cannot_be_read_costs_its_keys_and_nothing_else()
     assert!(reread > 3 && unknown > 3, "{reread} {unknown}");
 }
 
+/// A backup reads everything once, and the clients' next reads must not pay for it.
+#[test]
+fn a_scan_of_everything_leaves_the_blocks_in_the_cache_that_are_in_use() {
+    let mut real = Real::new();
+    let config = Config { cache_bytes: 16_000, memtable_bytes: 3000, ..small() };
+    let mut store = Store::must_open(config, Failing::new(real.make()));
+    for n in 0..800 {
+        store.put(&format!("key-{n:03}"), Some(&format!("{n:040}")));
+        store.pump().expect("works");
+    }
+    // Nothing fails, but reads are counted.
+    let reads = |store: &mut Store<Failing>, work: &dyn Fn(&mut Store<Failing>)| {
+        let (after, error) = (1_000_000, DiskError::Io);
+        store.disk.failure = Some(Failure { what: What::Read, after, times: 0, error });
+        work(store);
+        after - store.disk.failure.map_or(after, |failure| failure.after)
+    };
+    let hot = |store: &mut Store<Failing>| {
+        (0..700)
+            .step_by(70)
+            .for_each(|n| assert_eq!(store.get(&format!("key-{n:03}")), Some(format!("{n:040}"))));
+    };
+    (0..3).for_each(|_| hot(&mut store));
+    assert_eq!(reads(&mut store, &hot), 0);
+    let scanned = reads(&mut store, &|store| assert_eq!(store.all().len(), 800));
+    assert!(scanned > 100, "{scanned} blocks: the store is larger than the cache");
+    assert_eq!(reads(&mut store, &hot), 0, "the scan has pushed them out");
+}
+
 /// A file system in memory of so many kilobytes, unmounted at the end.
 struct Tmpfs(PathBuf);
 
@@ -311,6 +340,27 @@ fn run(command: &[&str]) -> Result<(), String> {
     let output = Command::new(command[0]).args(&command[1..]).output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stderr).trim().to_string();
     if output.status.success() { Ok(()) } else { Err(text) }
+}
+
+/// Removed files are closed on a thread of their own; who finds the disk full has their space all the same.
+#[test]
+fn the_space_of_a_removed_file_is_there_at_once() {
+    let mut real = Real::new();
+    let Ok(tmpfs) = Tmpfs::mount(&real.path, 64 << 10) else {
+        return println!("skipped: cannot mount a tmpfs");
+    };
+    let mut disk = real.make();
+    let large = vec![1u8; 40 << 20];
+    for number in 0..20 {
+        let file = FileName::new(FileKind::Table, number);
+        assert_eq!(disk.append(file, &large), Ok(0), "{number}");
+        assert_eq!(disk.remove(file), Ok(()));
+    }
+    let file = FileName::new(FileKind::Table, 20);
+    disk.append(file, &large).expect("there is space");
+    assert_eq!(disk.append(file, &large), Err(DiskError::Full), "what is not removed is not waited for");
+    drop(disk);
+    drop(tmpfs);
 }
 
 /// No wrapper says so here: the file system is full.

@@ -109,6 +109,7 @@ fn flip_sample(left: Left, kind: FileKind, count: u64) -> Tally {
             let bits = disk.len(file).expect("works") * 8;
             (0..bits).for_each(|bit| flip(&disk, &history, file, bit, &mut tally));
         }
+        println!("every bit of {kind:?}: {tally:?}");
         return tally;
     }
     for _ in 0..count {

@@ -84,7 +84,7 @@ impl Engine {
             }
             for file in pending.obsolete {
                 if file.kind == FileKind::Table {
-                    self.cache.forget_footer(file.number);
+                    self.cache.forget_table(file.number);
                 }
                 // If it fails the file is an orphan, which the next open removes.
                 let _ = disk.remove(file);

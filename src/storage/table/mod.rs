@@ -161,14 +161,29 @@ impl Pages<'_> {
         Ok(footer)
     }
 
+    /// False only if no key with this [`filter::hash`] is in the table.
+    pub fn may_contain(&mut self, table: &TableMeta, hash: u64) -> Result<bool, ReadError> {
+        if let Some(kept) = self.cache.as_deref().and_then(|cache| cache.filter(table.number)) {
+            return Ok(filter::may_contain(kept, hash));
+        }
+        let footer = self.footer(table)?;
+        Ok(filter::may_contain(&self.filter(table.file(), footer.filter), hash))
+    }
+
     /// The filter behind a handle, or an empty one, which forbids nothing, in place of a damaged one: it costs
     /// time, not keys. Remembered, so that the damage is met only once.
-    pub fn fetch_filter(&mut self, file: FileName, handle: Handle) -> Bytes {
-        self.fetch(file, handle).unwrap_or_else(|_damaged| {
-            if let Some(cache) = self.cache.as_deref_mut() {
-                cache.insert((file.number, handle.offset), Bytes::default());
-            }
-            Bytes::default()
-        })
+    fn filter(&mut self, file: FileName, handle: Handle) -> Bytes {
+        let place = (file.number, handle.offset);
+        if let Some(filter) = self.cache.as_deref_mut().and_then(|cache| cache.get(place)) {
+            return filter;
+        }
+        let read = self.read(file, handle).or_else(|_first| self.read(file, handle));
+        let filter = read.unwrap_or_default();
+        if let Some(cache) = self.cache.as_deref_mut()
+            && !cache.keep_filter(file.number, &filter)
+        {
+            cache.insert(place, filter.clone());
+        }
+        filter
     }
 }

@@ -8,18 +8,20 @@ use crate::base::codec::{self, Malformed};
 use crate::storage::cache::Place;
 use crate::storage::error::ReadError;
 use crate::storage::record::Record;
-use crate::storage::table::{Footer, Handle, KeyRange, Pages, TableMeta, block, filter};
+use crate::storage::table::{Footer, Handle, KeyRange, Pages, TableMeta, block};
 
-/// What the table knows of the key: nothing (`None`), that it was deleted (`Some(None)`), or its value.
-pub fn get(table: &TableMeta, key: &[u8], pages: &mut Pages) -> Result<Option<Option<Bytes>>, ReadError> {
-    if !table.overlaps(key, key) {
+/// What the table knows of the key with this [hash](super::filter::hash): nothing (`None`), that it was deleted
+/// (`Some(None)`), or its value.
+pub fn get(
+    table: &TableMeta,
+    key: &[u8],
+    hash: u64,
+    pages: &mut Pages,
+) -> Result<Option<Option<Bytes>>, ReadError> {
+    if !pages.may_contain(table, hash)? {
         return Ok(None);
     }
     let footer = pages.footer(table)?;
-    let bits = pages.fetch_filter(table.file(), footer.filter);
-    if !filter::may_contain(&bits, filter::hash(key)) {
-        return Ok(None);
-    }
     let mut cursor = Cursor::open(table, &footer, pages)?;
     cursor.seek(table, key, pages)?;
     let found = cursor.block.as_ref().filter(|block| block.is_on_entry() && block.key() == key);
