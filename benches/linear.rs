@@ -81,6 +81,7 @@ fn ours(keys: &[Vec<Timed>]) -> (bool, f64) {
                 value: timed.is_write.then_some(value),
                 expected: None,
                 context: None,
+                request: None,
                 node: 0,
                 due: Instant(timed.start),
                 start: Instant(timed.start),

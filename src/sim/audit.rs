@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
@@ -48,7 +49,8 @@ impl Promise {
 /// The promises made since the last audit.
 #[derive(Clone, Debug, Default, Hash)]
 pub struct Audit {
-    promises: Vec<Promise>,
+    /// Shared between copies of a world until one of them adds to it.
+    promises: Arc<Vec<Promise>>,
     /// When the next audit is due.
     next: Instant,
     is_stopped: bool,
@@ -61,7 +63,7 @@ pub struct Audit {
 impl Audit {
     pub fn promise(&mut self, promise: Promise) {
         if !self.is_stopped {
-            self.promises.push(promise);
+            Arc::make_mut(&mut self.promises).push(promise);
         }
     }
 
@@ -73,7 +75,7 @@ impl Audit {
     /// No more of them.
     pub fn stop(&mut self) {
         self.is_stopped = true;
-        self.promises = Vec::new();
+        self.promises = Arc::default();
     }
 
     /// Audits all promises since the last time.
@@ -91,7 +93,7 @@ impl Audit {
         let look = |host: &Host| (host.harmed, host.after_power_loss());
         let mut survivors: Vec<_> = hosts.iter().map(look).collect();
         let mut known: BTreeMap<&Bytes, Vec<(bool, Siblings)>> = BTreeMap::new();
-        for promise in &promises {
+        for promise in &*promises {
             let copies = known.entry(&promise.key).or_insert_with(|| {
                 let peeked = survivors.iter_mut().map(|(harmed, survivor)| {
                     let peek = |(store, disk): &mut (Store, SimDisk)| store.load(&promise.key, disk).ok();

@@ -15,6 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::format;
 use std::string::ToString;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
@@ -103,11 +104,11 @@ pub struct Client {
     home: Option<usize>,
     /// When its next action is due; at an open loop it may be late.
     due: Instant,
-    /// For sessions: what it has seen of each key.
-    seen: BTreeMap<Bytes, Bytes>,
+    /// For sessions: what it has seen of each key. Shared between copies of a world until one of them adds to it.
+    seen: Arc<BTreeMap<Bytes, Bytes>>,
     next: Option<Next>,
-    /// Contexts of the client's last writes, by key.
-    written: BTreeMap<Bytes, Bytes>,
+    /// Contexts of the client's last writes, by key, if it is to write with stale ones.
+    written: Arc<BTreeMap<Bytes, Bytes>>,
     /// By set, one of the members that it had when it was read last.
     members: BTreeMap<Bytes, Bytes>,
     pub open: Option<Open>,
@@ -136,9 +137,9 @@ impl Client {
             turns: 0,
             home: None,
             due: plan.start,
-            seen: BTreeMap::new(),
+            seen: Arc::default(),
             next: None,
-            written: BTreeMap::new(),
+            written: Arc::default(),
             members: BTreeMap::new(),
             open: None,
             watched: false,
@@ -213,7 +214,9 @@ impl Client {
             }
             End::Written { context, .. } => {
                 self.answered(plan, cluster, key, context, open.then);
-                self.written.insert(key.clone(), context.clone());
+                if plan.mix.stale > 0 {
+                    Arc::make_mut(&mut self.written).insert(key.clone(), context.clone());
+                }
             }
             End::Done => {}
             // A retry that is refused was not applied; what came before it may have been.
@@ -283,7 +286,7 @@ impl Client {
         let open = |token: &Bytes| context::open(cluster, key, token).unwrap_or_default();
         let mut all = self.seen.get(key).map(open).unwrap_or_default();
         all.join(&open(context));
-        self.seen.insert(key.clone(), context::seal(cluster, key, &all));
+        Arc::make_mut(&mut self.seen).insert(key.clone(), context::seal(cluster, key, &all));
     }
 
     fn draw(&mut self, plan: &ClientPlan) -> Next {
