@@ -271,10 +271,9 @@ impl Bench {
     fn run(&mut self, path: &Path, open: Open) {
         // First, since a sync may have to wait for what was written elsewhere.
         self.sync(path, open);
-        self.write(path, open);
+        let before = self.write(path, open);
         self.read(path, open);
         let path = path.join("random");
-        let before = disk_bytes(&path);
         open(&path, How::Compacting).settle();
         let after = disk_bytes(&path);
         self.figure("disk compacted, MB", after as f64 / 1e6);
@@ -294,14 +293,17 @@ impl Bench {
         });
     }
 
-    fn write(&mut self, path: &Path, open: Open) {
+    /// Bytes on the disk after everything was overwritten.
+    fn write(&mut self, path: &Path, open: Open) -> u64 {
         let open = |name| open(&path.join(name), How::Cache(CACHE));
         self.fill("fill sequential", 0, true, &mut *open("seq"));
         let mut store = open("random");
         self.fill("fill random", 0, false, &mut *store);
         self.fill("overwrite", 1000, false, &mut *store);
         self.figure("longest put, ms", self.longest_put.as_secs_f64() * 1e3);
-        self.figure("disk after overwrite, MB", disk_bytes(&path.join("random")) as f64 / 1e6);
+        let bytes = disk_bytes(&path.join("random"));
+        self.figure("disk after overwrite, MB", bytes as f64 / 1e6);
+        bytes
     }
 
     fn read(&mut self, path: &Path, open: Open) {
@@ -421,6 +423,8 @@ fn main() {
         let mut ratios: Vec<f64> = results.iter().map(|round| figure(round, 0) / figure(round, 1)).collect();
         ratios.sort_by(f64::total_cmp);
         let (low, high) = (ratios[0], ratios[ratios.len() - 1]);
-        println!("{row:28} {:12.1} {:12.1} {:7.2}   {low:.2} to {high:.2}", of(0), of(1), median(ratios));
+        let show = |figure: f64| format!("{figure:.*}", if figure < 100.0 { 2 } else { 0 });
+        let (ours, theirs) = (show(of(0)), show(of(1)));
+        println!("{row:28} {ours:>12} {theirs:>12} {:7.2}   {low:.2} to {high:.2}", median(ratios));
     }
 }

@@ -21,7 +21,27 @@
 //! | peak memory, MB | 53 | 149 | 0.35 | 0.34 to 0.36 |
 //! | get, all cached | 66,400 | 38,000 | 2.07 | 1.56 to 2.19 |
 //! | disk compacted, MB | 21.9 | 23.1 | 0.95 | 0.95 to 0.95 |
-//! | disk overwritten / compacted | 1.2 | 3.3 | 0.37 | 0.37 to 0.37 |
+//! | disk overwritten / compacted | 1.21 | 3.31 | 0.37 | 0.37 to 0.37 |
+//!
+//! `just bench-storage 2000000 100 1`, one round at the same load:
+//!
+//! | 2,000,000 × 100 B | ours | fjall | ratio |
+//! |---|---|---|---|
+//! | synced groups of 64 | 384 | 189 | 2.03 |
+//! | one sync per put | 740 | 944 | 0.78 |
+//! | fill sequential | 322,000 | 61,500 | 5.25 |
+//! | fill random | 115,000 | 20,800 | 5.55 |
+//! | overwrite | 104,000 | 27,400 | 3.79 |
+//! | longest put, ms | 93 | 2,547 | 0.04 |
+//! | disk after overwrite, MB | 160 | 665 | 0.24 |
+//! | get, 64 MiB cache | 19,400 | 16,900 | 1.15 |
+//! | get, missing | 286,000 | 224,000 | 1.27 |
+//! | seek and 100 next | 2,530 | 2,390 | 1.06 |
+//! | full scan, entries | 544,000 | 404,000 | 1.35 |
+//! | peak memory, MB | 82 | 282 | 0.29 |
+//! | get, all cached | 38,600 | 28,700 | 1.34 |
+//! | disk compacted, MB | 145 | 154 | 0.94 |
+//! | disk overwritten / compacted | 1.10 | 4.32 | 0.25 |
 //!
 //! **One sync per put is slower than fjall's**, and not only by chance. fjall sets the length of its journal ahead, so
 //! most of its syncs change no metadata; our log grows with every write, and each sync has to commit the new length to
@@ -36,7 +56,7 @@
 //! three fills) none that took more than 5 ms had been refused for a time. The longest call of
 //! [`put`](crate::storage::Engine::put) took 32 ms, 18 of them waiting for a core (`run_delay` in
 //! `/proc/thread-self/schedstat`); the longest without such waits 23 ms, in which it can only have written to the log.
-//! What the table shows beyond that are waits for a core.
+//! What the tables show beyond that are waits for a core.
 //!
 //! Processor time does not depend on who else waits: all rows of ours with 200,000 entries took 3.2 and 3.0 s of it
 //! (`user` of `time`) with a B-tree of single allocations as memtable, and 1.7 and 1.8 s with the present one (with the
