@@ -25,9 +25,9 @@
 //! table is durable its keys count as known again (`damage_repaired`). A replica that is away is waited for: it may be
 //! the only one that has what this one had promised to have. One that is damaged in the same part tells what it can
 //! read, and what a third one has in whole counts for the rest (`damage_shared`): two that waited for each other would
-//! wait for ever, and what only they had is lost in any case. Before anything is replaced the damaged places are read once more: what can be
-//! read by then was never lost (`damage_passed`). From then on the node numbers its writes under a new
-//! actor, since the lost ones may have had numbers that nobody else knows yet. See [`crate::node::refetch`].
+//! wait for ever, and what only they had is lost in any case. Before anything is replaced the damaged places are read
+//! once more: what can be read by then was never lost (`damage_passed`). From then on the node numbers its writes under
+//! a new actor, since the lost ones may have had numbers that nobody else knows yet. See [`crate::node::refetch`].
 //!
 //! **A torn tail is compared at once.** What a crash leaves half-written at the end of the log is cut off; nobody had
 //! been told that it was safe (`torn_tail_cut`). Only damage to the last writes that were synced looks the same, and

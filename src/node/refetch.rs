@@ -17,8 +17,8 @@
 //! - **Two that are damaged in the same part** do not wait for each other, if a third one is whole there. What only the
 //!   two had is lost then, and the fact `damage_shared` tells of it.
 //!
-//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or all others are damaged
-//! in the same part, the keys stay unknown here.
+//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or all others are
+//! damaged in the same part, the keys stay unknown here.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -209,7 +209,11 @@ impl Node {
         {
             match self.store.recount(slot, env.disk) {
                 Ok(entries) => counted += entries + 1,
-                Err(_) => return,
+                Err(_) => {
+                    // The slot was emptied, and is counted when the disk can be read again.
+                    self.recount.insert(slot);
+                    return;
+                }
             }
         }
     }

@@ -112,8 +112,8 @@ impl Engine {
         }
     }
 
-    /// Reads the damaged places once more, and takes for whole those that can be read: the fault was of a cable, or of a
-    /// controller that was reset. How many those are. To be called before what they hold is replaced by what others
+    /// Reads the damaged places once more, and takes for whole those that can be read: the fault was of a cable, or of
+    /// a controller that was reset. How many those are. To be called before what they hold is replaced by what others
     /// have, who may have lost it. The manifest goes on to name them; after a restart they are looked at again.
     pub fn look_again(&mut self, disk: &mut dyn Disk) -> usize {
         let mut pages = Pages { disk, cache: None, read: 0 };
