@@ -149,7 +149,8 @@ impl Store for Ours {
     fn scan(&mut self, from: &[u8], limit: usize) -> usize {
         let (mut from, mut count) = (from.to_vec(), 0);
         while count < limit {
-            let batch = (limit - count).min(4096);
+            // As many values of a kilobyte as fit into the cache of a core.
+            let batch = (limit - count).min(256);
             let found: Vec<(Bytes, Bytes)> =
                 self.engine.scan(&from, &[0xff; 17], batch, &mut self.disk).expect("it reads");
             count += found.len();
