@@ -28,13 +28,15 @@ fn rot(world: &mut World, node: usize) -> usize {
     files.filter(|&file| disk.flip_bit(file, 1600)).collect::<Vec<_>>().len()
 }
 
-/// Runs with bits that rot in the tables of these nodes, while they are down, so that they read them from their disks and
-/// not from their caches. Clients write all the while, and frames are lost.
+/// Runs with bits that rot in the tables of these nodes. Clients write all the while, and frames are lost.
 fn run_with_rot(nodes: &[usize], seed: u64) -> World {
     let text = std::fs::read_to_string(crate::file("small.toml")).expect("the scenario is there");
     let mut scenario = Scenario::read(&text, "small").expect("a scenario");
     // The partition would keep two nodes from answering for half of the time.
     scenario.faults.remove(0);
+    for node in &mut scenario.nodes {
+        (node.storage.cache_bytes, node.scrub_every) = (0, Duration::from_millis(100));
+    }
     let mut world = World::new(Arc::new(scenario), seed);
     run_until(&mut world, 5);
     while world.host_mut(1).is_up() {

@@ -283,11 +283,13 @@ impl<'a, O: Object, const W: usize> Search<'a, O, W> {
         if self.unseen.contains(needed) {
             open.insert(needed);
         }
+        let has_unseen = self.unseen.without(&self.done) != Set::EMPTY;
         while let Some(slot) = open.pop() {
             let span = &spans[self.holder[slot as usize] as usize];
             let Some(after) = self.object.apply(&span.op, self.state) else { continue };
-            // What need not take effect at all does not do so for nothing.
-            let is_idle = after == self.state && span.end.is_none();
+            // What need not take effect at all does not do so for nothing. (It may be for what it erases unseen.)
+            let erases = has_unseen && self.object.erases(&span.op);
+            let is_idle = after == self.state && span.end.is_none() && !erases;
             if !is_idle && (after == self.state || self.object.may_leave(self.state, after, now)) {
                 self.ways.push((slot, after));
             }
