@@ -18,7 +18,8 @@ use std::vec::Vec;
 
 use super::{Check, Findings};
 use crate::base::bytes::Bytes;
-use crate::base::id::ClusterId;
+use crate::base::id::{ClusterId, RequestId};
+use crate::base::map::Map;
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
@@ -45,8 +46,8 @@ struct Write<'a> {
 #[derive(Default)]
 struct OfKey<'a> {
     writes: Vec<Write<'a>>,
-    by_value: BTreeMap<&'a Bytes, usize>,
-    by_dot: BTreeMap<Dot, usize>,
+    by_value: Map<&'a Bytes, usize>,
+    by_dot: Map<Dot, usize>,
 }
 
 /// What stands beside each other, as whoever has this clock shows it.
@@ -105,13 +106,15 @@ pub fn held(cluster: ClusterId, history: &[Operation], probe: &Probe) -> Check {
 /// The writes of each key. Those of convergent types, and of keys that hold such, are judged by [`super::types`].
 fn keys(cluster: ClusterId, history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>> {
     let mut keys: BTreeMap<&Bytes, OfKey> = BTreeMap::new();
-    let mut tries: BTreeMap<_, u32> = BTreeMap::new();
+    let mut tries: Map<RequestId, u32> = Map::default();
     for operation in history.iter().filter(|operation| operation.is_write()) {
         let key = keys.entry(&operation.key).or_default();
         if operation.class() == Class::Rejected {
             continue;
         }
-        *tries.entry(operation.request).or_default() += 1;
+        if let Some(request) = operation.request {
+            *tries.get_or_insert_with(request, || 0) += 1;
+        }
         let open = |token: &Bytes| context::open(cluster, &operation.key, token).unwrap_or_default();
         let known = match (&operation.context, &operation.result) {
             (Some(token), _) => Some(open(token)),
@@ -130,7 +133,7 @@ fn keys(cluster: ClusterId, history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>
     for key in keys.values_mut() {
         for write in &mut key.writes {
             let request = write.operation.request;
-            write.dot = write.dot.filter(|_| request.is_none() || tries[&request] == 1);
+            write.dot = write.dot.filter(|_| request.is_none_or(|request| tries.get(&request) == Some(&1)));
         }
         key.arrange();
     }
@@ -149,8 +152,12 @@ impl<'a> OfKey<'a> {
             self.writes[own].replacers = those.map(|(number, _)| number).take(REPLACERS).collect();
         }
         for (number, write) in self.writes.iter().enumerate() {
-            self.by_value.extend(write.operation.put().map(|value| (value, number)));
-            self.by_dot.extend(write.dot.map(|dot| (dot, number)));
+            if let Some(value) = write.operation.put() {
+                self.by_value.insert(value, number);
+            }
+            if let Some(dot) = write.dot {
+                self.by_dot.insert(dot, number);
+            }
         }
     }
 
@@ -194,24 +201,26 @@ impl<'a> OfKey<'a> {
 
 /// Notes what each write's context was given with.
 fn note_found(keys: &mut BTreeMap<&Bytes, OfKey<'_>>, history: &[Operation]) {
-    let mut answers: BTreeMap<(&Bytes, &Bytes), Vec<usize>> = BTreeMap::new();
+    let mut answers: Map<(&Bytes, &Bytes), Vec<usize>> = Map::default();
     for (&name, key) in keys.iter() {
-        let tokens = key.writes.iter().filter_map(|write| write.operation.context.as_ref());
-        answers.extend(tokens.map(|token| ((name, token), Vec::new())));
+        for token in key.writes.iter().filter_map(|write| write.operation.context.as_ref()) {
+            answers.insert((name, token), Vec::new());
+        }
     }
     for operation in history {
         let Some(key) = keys.get(&operation.key) else { continue };
-        let (context, shown): (_, Vec<usize>) = match &operation.result {
-            End::Found { values, context } => {
-                (context, values.iter().filter_map(|value| key.by_value.get(value).copied()).collect())
+        let (End::Found { context, .. } | End::Written { context, .. }) = &operation.result else { continue };
+        let shown = |key: &OfKey| -> Vec<usize> {
+            match &operation.result {
+                End::Found { values, .. } => {
+                    values.iter().filter_map(|value| key.by_value.get(value).copied()).collect()
+                }
+                End::Written { dot, .. } => key.by_dot.get(dot).copied().into_iter().collect(),
+                _ => Vec::new(),
             }
-            End::Written { dot, context, .. } => {
-                (context, key.by_dot.get(dot).copied().into_iter().collect())
-            }
-            _ => continue,
         };
         if let Some(found) = answers.get_mut(&(&operation.key, context)) {
-            *found = shown;
+            *found = shown(key);
         }
     }
     for (&name, key) in keys.iter_mut() {
