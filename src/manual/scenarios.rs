@@ -76,6 +76,7 @@
 //! ```toml
 //! [expect]
 //! facts = ["hint_delivered"]              # must be reached (`crate::node::fact`)
+//! never = ["member_down"]                 # must not be reached
 //! news_rounds = 12                        # rounds of gossip in which news of crashes and restarts reach all
 //! holds = ["causal"]                      # guarantees that the history must give
 //! breaks = ["linearizable"]               # guarantees that it must not give: the scenario proves that
@@ -86,8 +87,8 @@
 //!
 //! Guarantees are `linearizable`, `causal`, `read-your-writes`, `monotonic-reads`, `monotonic-writes` and
 //! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it
-//! is to break it. What is promised and not kept (`holds`, `availability`, `latency`, `staleness`) is the verdict
-//! `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more than
+//! is to break it. What is promised and not kept (`holds`, `never`, `availability`, `latency`, `staleness`) is the
+//! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more than
 //! `news_rounds`, or never reaches all, is `liveness`; so is a node that is taken for dead though no fault of its own
 //! or of a link has been on for as many rounds ([`crate::sim::membership`]).
 //!

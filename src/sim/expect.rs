@@ -1,8 +1,9 @@
 //! [`Expect`]: what a scenario expects of its runs, beyond what every run must give; and whether a run gave it.
 //!
-//! Two kinds of expectation: *promises* (so much availability, latency, staleness; guarantees that hold), which a run
-//! breaks, and *demonstrations* (facts that are reached; guarantees that are broken), which a run fails to give. A
-//! broken promise is the verdict `safety`; a demonstration that demonstrates nothing is `vacuous`.
+//! Two kinds of expectation: *promises* (so much availability, latency, staleness; guarantees that hold; facts that
+//! are never reached), which a run breaks, and *demonstrations* (facts that are reached; guarantees that are broken),
+//! which a run fails to give. A broken promise is the verdict `safety`; a demonstration that demonstrates nothing is
+//! `vacuous`.
 
 use std::format;
 use std::string::{String, ToString};
@@ -23,6 +24,8 @@ use crate::sim::report::stats;
 pub struct Expect {
     /// Facts that must be reached.
     pub facts: Vec<Fact>,
+    /// Facts that must not be reached.
+    pub never: Vec<Fact>,
     /// Rounds of gossip in which each failure and each return must be known to all. `None`: not checked.
     pub news_rounds: Option<u32>,
     pub holds: Vec<Guarantee>,
@@ -108,6 +111,17 @@ impl Expect {
         checks
     }
 
+    /// The facts that must not be reached, if there are any, against how often each was.
+    pub fn absent(&self, facts: impl Iterator<Item = (Fact, u64)>) -> Option<Check> {
+        let mut findings = Findings::default();
+        for (fact, count) in facts.filter(|(fact, count)| *count > 0 && self.never.contains(fact)) {
+            findings.add(|| format!("{} was reached {count} times", fact.name()));
+        }
+        let names: Vec<&str> = self.never.iter().map(|fact| fact.name()).collect();
+        let looked_at = format!("not reached, as expected: {}", names.join(", "));
+        (!names.is_empty()).then(|| findings.conclude("never", looked_at))
+    }
+
     /// What a run was to show, as far as only the history is needed.
     pub fn demonstrations(&self, cluster: ClusterId, history: &[Operation]) -> Vec<Check> {
         let check = |guarantee: &Guarantee| {
@@ -166,6 +180,22 @@ mod tests {
         assert!(!promises.is_empty() || !demonstrations.is_empty(), "nothing was looked at");
         let all = promises.into_iter().chain(demonstrations);
         all.filter(|check| !check.ok).map(|check| format!("{}: {}", check.name, check.detail)).collect()
+    }
+
+    #[test]
+    fn a_fact_that_must_not_be_reached_is_told_when_it_is() {
+        let expect = Expect { never: [Fact::MemberDown].into(), ..Expect::default() };
+        let check = |count| {
+            let facts = [(Fact::MemberUp, 7), (Fact::MemberDown, count)];
+            expect.absent(facts.into_iter()).expect("there is one to look at")
+        };
+        assert!(check(0).ok);
+        assert!(
+            !check(2).ok && check(2).detail.contains("member_down was reached 2 times"),
+            "{:?}",
+            check(2)
+        );
+        assert_eq!(Expect::default().absent([(Fact::MemberDown, 1)].into_iter()), None);
     }
 
     #[test]

@@ -120,6 +120,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     checks.extend((!scenario.prunes()).then(|| world.audit().check()));
     checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
     checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
+    checks.extend(scenario.expect.absent(world.facts()));
     let broken = failed(&checks);
     let mut recovery = check::liveness(scenario, &probe);
     recovery.extend(

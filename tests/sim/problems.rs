@@ -45,6 +45,8 @@ complaints! {
     bounds_the_wrong_way_round: "min = \"10ms\"" => "min = \"50ms\"";
     a_setting_that_the_core_refuses: "suspect_after = \"1500ms\"" => "suspect_after = \"100ms\"";
     a_fact_that_does_not_exist: "[storage]" => "[expect]\nfacts = [\"tea_served\"]\n[storage]";
+    a_fact_that_is_reached_and_is_not: "[storage]" =>
+        "[expect]\nfacts = [\"repaired\"]\nnever = [\"repaired\"]\n[storage]";
     a_guarantee_that_does_not_exist: "[storage]" => "[expect]\nholds = [\"causal\", \"strong\"]\n[storage]";
     a_guarantee_that_holds_and_is_broken: "[storage]" =>
         "[expect]\nholds = [\"causal\"]\nbreaks = [\"causal\"]\n[storage]";

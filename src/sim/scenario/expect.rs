@@ -22,6 +22,7 @@ use crate::sim::history::Kind;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct File {
     facts: Vec<Spanned<String>>,
+    never: Vec<Spanned<String>>,
     news_rounds: Option<Spanned<u32>>,
     holds: Vec<Spanned<String>>,
     breaks: Vec<Spanned<String>>,
@@ -71,12 +72,19 @@ pub(super) fn check(file: File) -> Checked<Expect> {
         let message = format!("{} cannot hold and be broken", both.get_ref());
         return refuse(both.span(), message, "each guarantee in one of the two lists");
     }
+    let never = file.never.iter().map(fact).collect::<Checked<Vec<Fact>>>()?;
+    let facts = file.facts.iter().map(fact).collect::<Checked<Vec<Fact>>>()?;
+    if let Some(both) = file.never.iter().zip(&never).find(|(_, fact)| facts.contains(fact)) {
+        let message = format!("{} cannot be reached and not be reached", both.0.get_ref());
+        return refuse(both.0.span(), message, "each fact in one of the two lists");
+    }
     let nanos = |As(span): As<Duration>| span.0;
     let rounds = &file.news_rounds;
     let news_rounds = rounds.is_some().then(|| within("news_rounds", rounds, 1, 1, 1000)).transpose()?;
     Ok(Expect {
         news_rounds,
-        facts: file.facts.iter().map(fact).collect::<Checked<Vec<Fact>>>()?,
+        facts,
+        never,
         holds,
         breaks,
         availability: file.availability.map(|share| share.0),

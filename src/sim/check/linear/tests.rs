@@ -262,8 +262,8 @@ fn what_takes_too_much_is_undecided_and_says_so() {
     assert_eq!(search(&mut copy, &spans, 1000), Answer::TooManyPlaces { places: 1000 });
 }
 
-/// Nobody saw 3. The delete without an answer finds nothing to delete, unless 3 comes just before it; and it has to, for
-/// after it 3 would stand beside 0.
+/// Nobody saw 3. The delete without an answer finds nothing to delete, unless 3 comes just before it; and it has to,
+/// for after it 3 would stand beside 0.
 #[test]
 fn a_delete_without_an_answer_may_have_erased_what_nobody_saw() {
     let beside = Operation {
