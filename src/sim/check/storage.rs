@@ -1,5 +1,6 @@
 //! Storage integrity: in the end every block of every table, every log and every manifest on every disk matches its
-//! checksums, and says what the others say of it ([`inspect`]). No fault of today damages what a disk had synced.
+//! checksums, and says what the others say of it ([`inspect`]). What faults have damaged was
+//! mended by then.
 
 use std::format;
 

@@ -140,8 +140,9 @@ impl Faulty {
 
 /// Faults.
 impl SimDisk {
-    /// From now on the disk fails, by `fault`. All that is drawn for it comes from `stream`.
-    pub fn begin_fault(&mut self, fault: usize, what: DiskFault, mut stream: Stream) {
+    /// From now on the disk fails, by `fault`. All that is drawn for it comes from `stream`. The answer is how many
+    /// sectors cannot be read because of it.
+    pub fn begin_fault(&mut self, fault: usize, what: DiskFault, mut stream: Stream) -> usize {
         let mut active = Active { fault, what, stream: stream.clone(), capacity: 0, unreadable: Vec::new() };
         match what {
             DiskFault::Error { .. } => {}
@@ -152,11 +153,9 @@ impl SimDisk {
             }
         }
         active.stream = stream;
+        let unreadable = active.unreadable.len();
         self.faulty.active.push(active);
-    }
-
-    pub fn has_unreadable(&self) -> bool {
-        self.faulty.active.iter().any(|active| !active.unreadable.is_empty())
+        unreadable
     }
 
     /// As it would be if what cannot be read were lost.
@@ -307,7 +306,12 @@ mod tests {
     #[test]
     fn sectors_that_cannot_be_read_lie_in_tables_and_the_rest_can() {
         let mut disk = disk();
-        disk.begin_fault(3, DiskFault::Unreadable { sectors: 1 }, draws());
+        assert_eq!(disk.begin_fault(3, DiskFault::Error { on: Asked::Sync, share: Ppm::NEVER }, draws()), 0);
+        assert_eq!(disk.begin_fault(3, DiskFault::Unreadable { sectors: 1 }, draws()), 1);
+        let mut lost = disk.without_unreadable();
+        lost.end_faults();
+        let zeros = read(&mut lost, TABLE).expect("it can be read").iter().filter(|byte| **byte == 0).count();
+        assert!((1..=SECTOR as usize).contains(&zeros), "{zeros}");
         assert!(read(&mut disk, TABLE).is_err() && read(&mut disk, LOG).is_ok());
         let mut byte = [0];
         let readable = (0..5000).filter(|at| disk.read_at(TABLE, *at, &mut byte).is_ok()).count();

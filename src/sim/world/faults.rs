@@ -54,10 +54,9 @@ impl World {
             Action::Disk { node, what } => {
                 let stream = self.draws(index, *node);
                 let mut disk = self.hosts[*node].disk.clone();
-                disk.begin_fault(index, *what, stream);
                 // What cannot be read is soon written anew as the replicas have it, and what is under it is gone.
-                let is_harmless = !disk.has_unreadable();
-                if is_harmless || self.may_harm(index, *node, &disk.without_unreadable(), false) {
+                let unreadable = disk.begin_fault(index, *what, stream);
+                if unreadable == 0 || self.charge(index, *node, &disk, false) {
                     self.hosts[*node].disk = disk;
                 }
             }
@@ -346,15 +345,16 @@ impl World {
 
     /// Puts `disk` in the place of the one of `node`, if the budget allows.
     fn harm(&mut self, index: usize, node: usize, disk: SimDisk, forgets: bool) -> bool {
-        let allowed = self.may_harm(index, node, &disk, forgets);
+        let allowed = self.charge(index, node, &disk, forgets);
         if allowed {
             self.hosts[node].disk = disk;
         }
         allowed
     }
 
-    /// Whether the budget allows that `node` has no more than what is on `disk`. If so, the ghost takes note.
-    fn may_harm(&mut self, index: usize, node: usize, disk: &SimDisk, forgets: bool) -> bool {
+    /// Charges it to the budget that `node` is to have no more than what is on `disk`; if that is allowed the ghost
+    /// takes note, else the fault is counted as refused.
+    fn charge(&mut self, index: usize, node: usize, disk: &SimDisk, forgets: bool) -> bool {
         let lost = self.would_lose(node, disk);
         let harm = Harm { at: self.now, node, forgets };
         let within = self.scenario.nodes[0].request_timeout;
@@ -366,11 +366,12 @@ impl World {
         true
     }
 
-    /// The acknowledged versions of which no disk would have a whole copy, if that of `node` were this one.
+    /// The acknowledged versions of which no disk would have a whole copy, if that of `node` were this one. What
+    /// cannot be read at the moment counts as lost: its node may write it anew any time.
     fn would_lose(&self, node: usize, disk: &SimDisk) -> Vec<ghost::Version> {
         let start = |(number, host): (usize, &crate::sim::host::Host)| {
             let disk = if number == node { disk } else { &host.disk };
-            host.opened_on(disk.clone())
+            host.opened_on(disk.without_unreadable())
         };
         let mut survivors: Vec<_> = self.hosts.iter().enumerate().filter_map(start).collect();
         ghost::lost(&self.history, &mut survivors)
