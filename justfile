@@ -65,6 +65,10 @@ mutants *names:
 bench-sim part="" number="":
     cargo bench --bench simulator -- {{part}} {{number}}
 
+# What an operation costs in frames, bytes, syncs, allocations and time: the nodes alone, and on loopback.
+bench-ops part="" number="":
+    cargo bench --bench operations -- {{part}} {{number}}
+
 # The linearizability checker against the todc-utils crate, in alternation. With 10,000 instead of 1,000 operations of
 # ten clients on one key, the other one takes minutes.
 bench-lin rounds="3" ten="1000":

@@ -14,7 +14,7 @@
 //! | `name` | in reports | the file's name |
 //! | `cluster.nodes` | how many, 1 to 1000 | |
 //! | `cluster.n` | replicas of each key | 3, or all |
-//! | `cluster.r`, `cluster.w` | answers a read needs, disks a write needs: a number, `"one"`, `"quorum"`, `"all"` | `"quorum"` |
+//! | `cluster.r`, `cluster.w` | answers a read needs, disks a write needs: a number, `"one"`, `"quorum"`, `"all"`, `"local-quorum"`, `"each-quorum"`, and for writes `"any"` | `"quorum"` |
 //! | `cluster.sloppy` | whether stand-ins keep hints | `true` |
 //! | `cluster.clock_length_max` | actors in a clock before writes drop the oldest ([`crate::node::coordinate::prune`]); then `recency` and `audit`, which go by exact clocks, are not judged | 0: none is dropped |
 //! | `cluster.zones` | the zone of each node, in order | one for all |
@@ -49,7 +49,7 @@
 //! | `count` | clients in the group | 16 |
 //! | `keys` | keys of each of those sorts, from 0 on | 1000 |
 //! | `choice` | which of them: `"uniform"`; `"zipf"` (the n-th 1/n as often as the first); `"sequential"` (the clients of the group go through them together); `{ hot = { keys = 5, share = "90%" } }` | `"uniform"` |
-//! | `start` | when they begin | `"3s"` |
+//! | `start`, `stop` | when they begin, and when they begin nothing more | `"3s"`, the end of the run |
 //! | `think` | `{ min, max }` between two actions: a closed loop, in which slow answers slow the clients | 1ms to 20ms |
 //! | `rate` | actions per second of the whole group, instead of `think`: an open loop. Actions fall due as a Poisson process, whatever the answers do; what falls due while its client still waits begins after that, and its latency counts from when it was due | |
 //! | `value_bytes` | `{ min, max }` of a value | 16 to 256 |
@@ -57,6 +57,8 @@
 //! | `timeout` | when a client gives up waiting | `"3s"` |
 //! | `mix` | weights of the actions below | `get` 50, `update` 25, `put` 15, `add` 5, `delete` 5 |
 //! | `coordinators` | whom a client asks: `"any"` (it moves each time); `"home"` (always the same node); `"failover"` (the same until an operation does not succeed) | `"any"` |
+//! | `nodes` | whom they ask, such as `["n1", "n2"]` | all |
+//! | `r`, `w` | what their requests ask for | as `cluster.r`, `cluster.w` |
 //! | `sessions` | whether a get carries all that its client has seen of the key, so that it never shows less | `false` |
 //! | `retry` | how often a write of unknown outcome is tried again at once, 0 to 10, through another node; every write then has a name, and its tries have the same | 0 |
 //!

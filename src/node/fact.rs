@@ -78,6 +78,8 @@ facts! {
     TypesMixed = "types_mixed",
     /// A node was started with a disk that held its data.
     Recovered = "recovered",
+    /// A node refused to start: bytes that its disk had promised to keep are damaged or missing.
+    StartRefused = "start_refused",
     /// Recovery cut a torn tail off the log.
     TornTailCut = "torn_tail_cut",
     /// A memtable became a table.

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 
 use crate::base::invariant::{Broken, holds};
+use crate::node::coordinate::Op;
 use crate::node::step::Node;
 use crate::storage::Position;
 
@@ -22,6 +23,7 @@ impl Node {
         self.shares()?;
         in_line(self.waiting(), durable, appended)?;
         holds(self.timers.count() >= self.ops.len(), "every operation has a deadline")?;
+        holds(self.ops.values().all(Op::is_open), "an operation that has ended leaves its place")?;
         let layout = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
         holds(layout <= self.layout_heard, "the layout in force has been heard of")
     }

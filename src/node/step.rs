@@ -193,8 +193,14 @@ impl Node {
             }
             taken => taken,
         }?;
-        let (engine, recovery) =
-            Engine::open(config.storage.clone(), env.disk).map_err(OpenError::Storage)?;
+        let (engine, recovery) = match Engine::open(config.storage.clone(), env.disk) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let is_damage = matches!(error, storage::OpenError::Corrupt { .. });
+                env.out.facts.extend(is_damage.then_some(Fact::StartRefused));
+                return Err(OpenError::Storage(error));
+            }
+        };
         let mut epochs = Stream::new(seed, "node.epoch", 0);
         let actor = identity.new_actor(&mut epochs);
         let (store, Found { hints, layout }) =

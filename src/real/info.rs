@@ -21,6 +21,10 @@ pub struct Counters {
     pub ops_rejected: u64,
     /// Writes whose fate is not known.
     pub ops_unknown: u64,
+    /// Frames for peers that were queued.
+    pub frames_sent: u64,
+    /// Syncs that the node asked for.
+    pub syncs: u64,
     /// Frames for peers that found no address or no room in the queue.
     pub frames_dropped: u64,
 }
@@ -32,6 +36,8 @@ impl Default for Counters {
             ops_ok: 0,
             ops_rejected: 0,
             ops_unknown: 0,
+            frames_sent: 0,
+            syncs: 0,
             frames_dropped: 0,
         }
     }
@@ -78,7 +84,9 @@ pub fn text(status: &Status, counters: &Counters, uptime: Duration) -> String {
     line(&mut out, "ops_ok", counters.ops_ok);
     line(&mut out, "ops_rejected", counters.ops_rejected);
     line(&mut out, "ops_unknown", counters.ops_unknown);
+    line(&mut out, "frames_sent", counters.frames_sent);
     line(&mut out, "frames_dropped", counters.frames_dropped);
+    line(&mut out, "syncs", counters.syncs);
     section(&mut out, "Facts");
     for &fact in Fact::ALL {
         let _infallible = write!(out, "fact_{}:{}\r\n", fact.name(), counters.facts[fact as usize]);

@@ -151,8 +151,9 @@ impl Owner {
             self.links.learn(node, &address);
         }
         for send in self.out.sends.drain(..) {
-            if !self.links.send(&send.to, &send.message) {
-                self.counters.frames_dropped += 1;
+            match self.links.send(&send.to, &send.message) {
+                true => self.counters.frames_sent += 1,
+                false => self.counters.frames_dropped += 1,
             }
         }
         for fact in self.out.facts.drain(..) {
@@ -160,6 +161,7 @@ impl Owner {
         }
         // If one of these threads has gone, its alarm is in the inbox.
         for request in self.out.syncs.drain(..) {
+            self.counters.syncs += 1;
             let _died = self.syncs.send(request);
         }
         for job in self.out.jobs.drain(..) {

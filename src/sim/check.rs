@@ -25,12 +25,15 @@ pub mod types;
 pub(crate) mod sample;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use self::guarantee::Guarantee;
+use crate::base::bytes::Bytes;
 use crate::base::id::ClusterId;
+use crate::base::map::Map;
 use crate::node::config::Config;
 use crate::sim::ghost::Ghost;
 use crate::sim::history::Operation;
@@ -84,6 +87,19 @@ pub fn of_history(cluster: ClusterId, history: &[Operation], overlaps: bool) -> 
         checks.push(recency::check(cluster, history));
     }
     checks
+}
+
+/// The operations of each key, in the order in which they stand in the history.
+fn by_key(history: &[Operation]) -> BTreeMap<&Bytes, Vec<&Operation>> {
+    let (mut numbers, mut keys) = (Map::default(), Vec::new());
+    for operation in history {
+        let number = *numbers.get_or_insert_with(&operation.key, || {
+            keys.push((&operation.key, Vec::new()));
+            keys.len() - 1
+        });
+        keys[number].1.push(operation);
+    }
+    keys.into_iter().collect()
 }
 
 /// What the failed ones among `checks` found.

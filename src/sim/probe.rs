@@ -9,6 +9,7 @@ use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::NodeId;
+use crate::base::map::Map;
 use crate::causal::siblings::Siblings;
 use crate::node::request::Rejection;
 use crate::sim::world::World;
@@ -47,8 +48,9 @@ impl Key {
 /// Asks every node that runs.
 pub fn probe(world: &World) -> Probe {
     let mut probe = Probe::default();
+    let mut named = Map::default();
     for operation in world.history() {
-        if !probe.keys.contains_key(&operation.key) {
+        if named.insert(&operation.key, ()).is_none() {
             probe.keys.insert(operation.key.clone(), Key::default());
         }
     }

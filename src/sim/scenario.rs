@@ -13,12 +13,15 @@ mod schema;
 mod text;
 
 use core::ops::Range;
+#[cfg(test)]
+use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use crate::base::id::Address;
 use crate::base::time::Duration;
 use crate::node::config::Config;
+use crate::quorum::tally::Level;
 use crate::sim::clock::ClockPlan;
 use crate::sim::expect::Expect;
 use crate::sim::fault::Fault;
@@ -115,12 +118,48 @@ impl Scenario {
         self.nodes[0].clock_length_max > 0
     }
 
-    /// Whether every read quorum meets every write quorum, so that a read must see what was acknowledged before.
+    /// Whether every read quorum meets every write quorum, so that a read must see what was acknowledged before. What
+    /// counts is the weakest that any group of clients asks for.
     pub fn overlaps(&self) -> bool {
         let config = &self.nodes[0];
-        match (config.r.needed(config.n), config.w.needed(config.n)) {
-            (Ok(r), Ok(w)) => r + w > config.n,
-            _ => false,
-        }
+        let weakest = |level: fn(&ClientPlan) -> Option<Level>, default: Level| {
+            let levels = self.clients.iter().map(|plan| level(plan).unwrap_or(default));
+            levels.map(|level| fewest(level, config.n)).min().unwrap_or(0)
+        };
+        weakest(|plan| plan.r, config.r) + weakest(|plan| plan.w, config.w) > config.n
+    }
+}
+
+/// The fewest replicas that a level may mean, which for the levels of zones depends on the layout. The nodes count for
+/// themselves; what judges them must not go by their count.
+fn fewest(level: Level, n: u8) -> u8 {
+    match level {
+        Level::One | Level::LocalQuorum | Level::EachQuorum => 1,
+        Level::Any => 0,
+        Level::Quorum => n / 2 + 1,
+        Level::All => n,
+        Level::Count(count) => count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quorums_overlap_where_every_group_asks_for_enough() {
+        let overlaps = |cluster: &str, clients: &str| {
+            let text = format!("[cluster]\nnodes = 5\n{cluster}\n[run]\nduration = \"9s\"\n{clients}");
+            Scenario::read(&text, "levels").expect("a scenario").overlaps()
+        };
+        assert!(overlaps("", ""));
+        assert!(overlaps("r = 1\nw = \"all\"", ""));
+        assert!(!overlaps("r = 1", ""));
+        assert!(!overlaps("w = \"any\"", ""));
+        assert!(!overlaps("n = 4\nr = 2\nw = 2", ""));
+        assert!(!overlaps("", "[[clients]]\n[[clients]]\nr = \"local-quorum\""));
+        assert!(overlaps("r = 1\nw = 1", "[clients]\nr = 2\nw = 2"));
+        // The reads of one group need not meet its own writes only.
+        assert!(!overlaps("", "[[clients]]\nr = 3\nw = 1\n[[clients]]\nr = 1\nw = 3"));
     }
 }

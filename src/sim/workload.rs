@@ -163,18 +163,19 @@ impl Client {
     }
 
     /// Begins the next operation; it will stand at `index` of the history, where the answer belongs.
-    pub fn begin(&mut self, plan: &ClientPlan, nodes: usize, index: usize, now: Instant) -> Operation {
+    pub fn begin(&mut self, plan: &ClientPlan, index: usize, now: Instant) -> Operation {
         assert!(self.open.is_none(), "a client has one operation open");
         let Next { kind, key, value, context, then, again } =
             self.next.take().unwrap_or_else(|| self.draw(plan));
         let value = value.or_else(|| self.value(plan, kind, &key));
         let id = again.map(|again| again.id).or_else(|| self.name(plan, kind));
         let node = match again {
-            Some(again) => self.another(again.node, nodes),
-            None => self.node(plan, nodes),
+            Some(again) => self.another(plan, again.node),
+            None => self.node(plan),
         };
         let command = command(kind, value.as_ref(), context.as_ref());
-        let request = Some(Request { key: key.clone(), command, options: Options::default(), id });
+        let options = Options { r: plan.r, w: plan.w, ..Options::default() };
+        let request = Some(Request { key: key.clone(), command, options, id });
         self.ordinal += 1;
         let left = again.map_or(plan.retry, |again| again.left);
         let (ordinal, is_retry) = (self.ordinal, again.is_some());
@@ -339,22 +340,24 @@ impl Client {
     }
 
     /// Any node but this one, if there is another.
-    fn another(&mut self, than: usize, nodes: usize) -> usize {
-        match nodes as u64 {
-            1 => than,
-            nodes => (than + 1 + self.nodes.below(nodes - 1) as usize) % nodes as usize,
+    fn another(&mut self, plan: &ClientPlan, than: usize) -> usize {
+        let count = plan.nodes.len();
+        match plan.nodes.iter().position(|node| *node == than) {
+            Some(place) if count > 1 => {
+                plan.nodes[(place + 1 + self.nodes.below(count as u64 - 1) as usize) % count]
+            }
+            _ => than,
         }
     }
 
-    fn node(&mut self, plan: &ClientPlan, nodes: usize) -> usize {
-        match plan.coordinators {
-            Coordinators::Any => self.nodes.below(nodes as u64) as usize,
-            Coordinators::Home => self.place as usize % nodes,
-            Coordinators::Failover => {
-                let draws = &mut self.nodes;
-                *self.home.get_or_insert_with(|| draws.below(nodes as u64) as usize)
-            }
-        }
+    fn node(&mut self, plan: &ClientPlan) -> usize {
+        let (draws, count) = (&mut self.nodes, plan.nodes.len());
+        let place = match plan.coordinators {
+            Coordinators::Any => draws.below(count as u64) as usize,
+            Coordinators::Home => self.place as usize % count,
+            Coordinators::Failover => *self.home.get_or_insert_with(|| draws.below(count as u64) as usize),
+        };
+        plan.nodes[place]
     }
 
     /// What an operation of this kind writes.

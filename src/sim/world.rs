@@ -707,13 +707,13 @@ impl World {
 /// Clients.
 impl World {
     fn issue(&mut self, number: u32) {
-        if self.calm {
-            return;
-        }
-        let (index, nodes) = (self.history.len(), self.hosts.len());
+        let index = self.history.len();
         let client = &mut self.clients[number as usize];
         let plan = &self.scenario.clients[client.group];
-        let operation = client.begin(plan, nodes, index, self.now);
+        if self.calm || self.now >= plan.stop {
+            return;
+        }
+        let operation = client.begin(plan, index, self.now);
         Arc::make_mut(&mut self.history).push(operation);
         let ordinal = client.open.as_ref().map_or(0, |open| open.ordinal);
         self.queue.schedule(self.now + client.latency(), Event::Request { client: number, ordinal });

@@ -64,6 +64,25 @@ fn every_patch_says_what_it_breaks_and_who_finds_it() {
     }
 }
 
+/// `patch` goes by the numbers in a hunk's head.
+#[test]
+fn every_hunk_is_as_long_as_it_says() {
+    for (file, text) in patches() {
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            let Some(head) = line.strip_prefix("@@ -") else { continue };
+            let numbers: Vec<usize> =
+                head.split([' ', ',', '+']).filter_map(|number| number.parse().ok()).collect();
+            let (mut old, mut new) = (0, 0);
+            while let Some(line) = lines.next_if(|line| !line.starts_with("@@") && !line.starts_with("---")) {
+                old += usize::from(!line.starts_with('+'));
+                new += usize::from(!line.starts_with('-'));
+            }
+            assert_eq!((numbers[1], numbers[3]), (old, new), "{}: {line}", file.display());
+        }
+    }
+}
+
 #[test]
 fn every_patch_fits_the_code_at_one_place() {
     for (file, text) in patches() {

@@ -39,6 +39,11 @@ complaints! {
     a_crash_of_a_node_that_does_not_exist: "node = \"n2\"" => "node = \"n0\"";
     a_read_quorum_above_the_replicas: "nodes = 5" => "nodes = 5\nr = 4";
     more_replicas_than_nodes: "nodes = 5" => "nodes = 2\nn = 3";
+    a_read_from_hints: "nodes = 5" => "nodes = 5\nr = \"any\"";
+    clients_that_ask_a_node_that_does_not_exist: "keys = 40" => "keys = 40\nnodes = [\"n1\", \"n9\"]";
+    clients_that_ask_nobody: "keys = 40" => "keys = 40\nnodes = []";
+    clients_that_ask_for_more_than_there_are: "keys = 40" => "keys = 40\nw = 4";
+    clients_that_stop_before_they_start: "keys = 40" => "keys = 40\nstart = \"5s\"\nstop = \"4s\"";
     a_level_that_is_none: "nodes = 5" => "nodes = 5\nw = \"most\"";
     a_fault_after_the_end: "at = \"5s\"" => "at = \"11s\"";
     a_partition_beyond_the_end: "for = \"3s\"" => "for = \"7s\"";

@@ -54,6 +54,15 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether there is anything left to wait for.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Op::Write(op) => op.is_open(),
+            Op::Read(op) => op.is_open(),
+            Op::Forward(_) | Op::Handoff(_) => true,
+        }
+    }
+
     /// When it is given up.
     fn deadline(&self) -> Instant {
         match self {

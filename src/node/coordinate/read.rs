@@ -59,6 +59,13 @@ pub struct ReadOp {
     pub replied: bool,
 }
 
+impl ReadOp {
+    /// Whether its client or somebody's answer is still to be waited for.
+    pub(super) fn is_open(&self) -> bool {
+        !self.replied || !self.tally.complete()
+    }
+}
+
 /// What a read shows, as soon as enough replicas hold it.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Goal {
@@ -202,8 +209,7 @@ impl Node {
         for node in behind {
             self.bring_to_goal(id, node, env);
         }
-        let ended = |op: &ReadOp| op.replied && op.tally.complete();
-        if self.ops.get(&id).is_some_and(|op| matches!(op, Op::Read(op) if ended(op)))
+        if self.ops.get(&id).is_some_and(|op| matches!(op, Op::Read(op) if !op.is_open()))
             && let Some(Op::Read(op)) = self.close_op(id)
         {
             self.repair_readers(&op, env);

@@ -47,6 +47,11 @@ pub struct WriteOp {
 }
 
 impl WriteOp {
+    /// Whether somebody's acknowledgement is still to be waited for.
+    pub(super) fn is_open(&self) -> bool {
+        self.tally.missing().next().is_some()
+    }
+
     /// What is known when the quorum has not been met.
     pub fn unknown(&self) -> Outcome {
         let (unmet, needed) = self.tally.unmet().expect("a write that is satisfied is answered at once");
@@ -275,7 +280,7 @@ impl Node {
             // It is stored here, so it may still spread: its fate is unknown, whatever the others said.
             Decision::Impossible => Some(op.unknown()),
         };
-        let done = op.tally.missing().next().is_none();
+        let done = !op.is_open();
         assert!(!done || op.replied || outcome.is_some(), "what all who are up have on disk is acknowledged");
         if let Some(outcome) = outcome {
             assert!(!op.replied, "a tally decides once");

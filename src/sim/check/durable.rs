@@ -19,7 +19,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use super::{Check, Findings};
+use super::{Check, Findings, by_key};
 use crate::base::bytes::Bytes;
 use crate::base::id::ClusterId;
 use crate::causal::clock::Clock;
@@ -33,12 +33,9 @@ use crate::sim::probe::Probe;
 /// Checks what is held in the end. Where clocks are `pruned`, a dot that they do not cover is not missed.
 pub fn check(cluster: ClusterId, history: &[Operation], probe: &Probe, ghost: &Ghost, pruned: bool) -> Check {
     let mut findings = Findings::default();
-    let mut by_key: BTreeMap<&Bytes, Vec<&Operation>> = BTreeMap::new();
-    for write in history.iter().filter(|operation| operation.is_write()) {
-        by_key.entry(&write.key).or_default().push(write);
-    }
     let (mut acknowledged, mut predicted) = (0, 0);
-    for (key, writes) in by_key {
+    for (key, mut writes) in by_key(history) {
+        writes.retain(|operation| operation.is_write());
         let held = probe.keys.get(key).map(super::super::probe::Key::merged).unwrap_or_default();
         let judge = |write: &Operation, lost: bool, why: &dyn Fn() -> String| {
             if lost && ghost.predicted(write) {

@@ -1,12 +1,13 @@
 //! Provenance: a value that is read, or held in the end, was written by somebody, under that key, before that; and not
 //! by a put that was rejected, because "rejected" says that nothing was applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::format;
 use std::string::String;
 
-use super::{Check, Findings};
+use super::{Check, Findings, by_key};
 use crate::base::bytes::Bytes;
+use crate::base::map::Map;
 use crate::base::time::Instant;
 use crate::sim::history::{Class, End, Operation};
 use crate::sim::probe::Probe;
@@ -20,7 +21,7 @@ pub fn check(history: &[Operation]) -> Check {
         let (End::Found { values: found, .. }, Some(end)) = (&read.result, read.end) else { continue };
         for value in found {
             values += 1;
-            if let Some(wrong) = wrong(&puts, &read.key, value, end) {
+            if let Some(wrong) = wrong(puts.get(value).copied(), &read.key, end) {
                 findings.add(|| format!("{read} found {}, {wrong}", value.escape_ascii()));
             }
         }
@@ -30,14 +31,19 @@ pub fn check(history: &[Operation]) -> Check {
 
 /// Checks what is held in the end.
 pub fn held(history: &[Operation], probe: &Probe) -> Check {
-    let puts = puts(history);
+    let keys = by_key(history);
     let mut findings = Findings::default();
     let mut values = 0;
     for (name, key) in &probe.keys {
         let held = key.merged();
+        let puts = keys.get(name).into_iter().flatten().copied();
         for value in held.versions().iter().filter_map(|version| version.value.as_ref()) {
             values += 1;
-            if let Some(wrong) = wrong(&puts, name, value, Instant(u64::MAX)) {
+            // What stands is seldom old, and hardly ever of another key.
+            let of_value = |operation: &&Operation| operation.put() == Some(value);
+            let taken = puts.clone().rev().filter(of_value).find(|put| put.class() != Class::Rejected);
+            let put = taken.or_else(|| history.iter().find(of_value));
+            if let Some(wrong) = wrong(put, name, Instant(u64::MAX)) {
                 let (name, value) = (name.escape_ascii(), value.escape_ascii());
                 findings.add(|| format!("{name} holds {value}, {wrong}"));
             }
@@ -47,11 +53,11 @@ pub fn held(history: &[Operation], probe: &Probe) -> Check {
 }
 
 /// Who put each value. Of several tries the first that was not refused.
-fn puts(history: &[Operation]) -> BTreeMap<&Bytes, &Operation> {
-    let mut puts: BTreeMap<&Bytes, &Operation> = BTreeMap::new();
+fn puts(history: &[Operation]) -> Map<&Bytes, &Operation> {
+    let mut puts: Map<&Bytes, &Operation> = Map::default();
     for operation in history {
         let Some(value) = operation.put() else { continue };
-        let first = puts.entry(value).or_insert(operation);
+        let first = puts.get_or_insert_with(value, || operation);
         if first.class() == Class::Rejected {
             *first = operation;
         }
@@ -64,8 +70,9 @@ fn edited(history: &[Operation]) -> BTreeSet<&Bytes> {
     history.iter().filter(|operation| operation.kind.is_edit()).map(|operation| &operation.key).collect()
 }
 
-fn wrong(puts: &BTreeMap<&Bytes, &Operation>, key: &Bytes, value: &Bytes, end: Instant) -> Option<String> {
-    match puts.get(value) {
+/// What is wrong with a value that was put by `put` and found under `key` at `end`.
+fn wrong(put: Option<&Operation>, key: &Bytes, end: Instant) -> Option<String> {
+    match put {
         None => Some("which nobody wrote".into()),
         Some(put) if put.key != *key => Some(format!("which is of another key: {put}")),
         Some(put) if put.start > end => Some(format!("which was written only later: {put}")),

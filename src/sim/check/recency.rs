@@ -5,12 +5,10 @@
 //! "Knows" means that the context of its answer covers the write's dot; whether the value itself is among the answers
 //! depends on who replaced it since. A client that reads its own writes is a special case of this.
 
-use std::collections::BTreeMap;
 use std::format;
 use std::vec::Vec;
 
-use super::{Check, Findings};
-use crate::base::bytes::Bytes;
+use super::{Check, Findings, by_key};
 use crate::base::id::ClusterId;
 use crate::base::time::Instant;
 use crate::causal::clock::Clock;
@@ -25,30 +23,29 @@ struct OfKey<'a> {
 }
 
 pub fn check(cluster: ClusterId, history: &[Operation]) -> Check {
-    let mut keys: BTreeMap<&Bytes, OfKey> = BTreeMap::new();
     let mut findings = Findings::default();
-    for operation in history {
-        let key = keys.entry(&operation.key).or_default();
-        match (&operation.result, operation.end) {
-            (End::Written { dot, .. }, Some(end)) => {
-                let mut written = Clock::EMPTY;
-                written.record(*dot);
-                key.ended.push((end, written, operation));
-            }
-            // A history that tells no contexts does not tell what its reads know.
-            (End::Found { context, .. }, _) if context.is_empty() => {}
-            (End::Found { context, .. }, end) => match context::open(cluster, &operation.key, context) {
-                Ok(seen) => {
-                    key.ended.extend(end.map(|end| (end, seen.clone(), operation)));
-                    key.reads.push((operation, seen));
-                }
-                Err(_) => findings.add(|| format!("{operation} got a context that does not open")),
-            },
-            _ => {}
-        }
-    }
     let mut reads = 0;
-    for mut key in keys.into_values() {
+    for operations in by_key(history).into_values() {
+        let mut key = OfKey::default();
+        for operation in operations {
+            match (&operation.result, operation.end) {
+                (End::Written { dot, .. }, Some(end)) => {
+                    let mut written = Clock::EMPTY;
+                    written.record(*dot);
+                    key.ended.push((end, written, operation));
+                }
+                // A history that tells no contexts does not tell what its reads know.
+                (End::Found { context, .. }, _) if context.is_empty() => {}
+                (End::Found { context, .. }, end) => match context::open(cluster, &operation.key, context) {
+                    Ok(seen) => {
+                        key.ended.extend(end.map(|end| (end, seen.clone(), operation)));
+                        key.reads.push((operation, seen));
+                    }
+                    Err(_) => findings.add(|| format!("{operation} got a context that does not open")),
+                },
+                _ => {}
+            }
+        }
         key.ended.sort_by_key(|ended| ended.0);
         key.reads.sort_by_key(|read| read.0.start);
         reads += key.reads.len();
@@ -82,6 +79,7 @@ fn check_key(key: &OfKey, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::bytes::Bytes;
     use crate::sim::check::sample::{CLUSTER, Sample};
     use crate::sim::history::Kind;
 

@@ -7,19 +7,24 @@
 //! with each other. To have seen a write is to have its dot in the context, or to have the context from an answer that
 //! showed it, or something that had seen it: that tells the truth also where clocks are pruned.
 //!
+//! What a write knew is looked up only when a version is shown that it may have replaced: most versions are replaced
+//! once and never seen again, and healed copies ask often.
+//!
 //! A write without a context whose end no client saw replaced something too, but what, nobody can tell; it accuses
 //! nobody. A request that was tried more than once may have two dots, and the one that is not known may come to light
 //! after the other has been replaced; it is never accused.
 
+use core::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{Check, Findings};
+use super::{Check, Findings, by_key};
 use crate::base::bytes::Bytes;
 use crate::base::id::{ClusterId, RequestId};
 use crate::base::map::Map;
+use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
@@ -35,46 +40,39 @@ struct Write<'a> {
     /// If it is the only one that the write can have.
     dot: Option<Dot>,
     /// What it replaced, if that is known.
-    known: Option<Clock>,
+    known: OnceCell<Option<Clock>>,
     /// Those that replaced it, by their numbers.
-    replacers: Vec<usize>,
+    replacers: OnceCell<Vec<usize>>,
     /// What was found by the answer that gave its context.
-    found: Vec<usize>,
+    found: OnceCell<Vec<usize>>,
 }
 
-/// The writes of one key in the order of their starts.
-#[derive(Default)]
+/// One key.
 struct OfKey<'a> {
+    cluster: ClusterId,
+    operations: Vec<&'a Operation>,
+    /// In the order of their starts.
     writes: Vec<Write<'a>>,
-    by_value: Map<&'a Bytes, usize>,
-    by_dot: Map<Dot, usize>,
-}
-
-/// What stands beside each other, as whoever has this clock shows it.
-struct Shown<'a> {
-    clock: &'a Clock,
-    writes: Vec<usize>,
+    by_value: OnceCell<Map<&'a Bytes, usize>>,
 }
 
 /// Checks what was read.
 pub fn check(cluster: ClusterId, history: &[Operation]) -> Check {
-    let keys = keys(cluster, history);
     let mut findings = Findings::default();
     let (mut values, mut reads, mut most) = (0, 0, 0);
-    for read in history {
-        let (End::Found { values: found, context }, Some(key)) = (&read.result, keys.get(&read.key)) else {
-            continue;
-        };
-        let clock = context::open(cluster, &read.key, context).unwrap_or_default();
-        (values, most) = (values + found.len(), most.max(found.len()));
-        reads += u64::from(found.len() > 1);
-        let writes: Vec<usize> = found.iter().filter_map(|value| key.by_value.get(value).copied()).collect();
-        if (1..found.len()).any(|at| found[..at].contains(&found[at])) {
-            findings.add(|| format!("{read} found one value twice"));
+    for key in keys(cluster, history).values() {
+        for read in &key.operations {
+            let End::Found { values: found, context } = &read.result else { continue };
+            (values, most) = (values + found.len(), most.max(found.len()));
+            reads += u64::from(found.len() > 1);
+            if (1..found.len()).any(|at| found[..at].contains(&found[at])) {
+                findings.add(|| format!("{read} found one value twice"));
+            }
+            let shown: Vec<usize> = found.iter().filter_map(|value| key.putter(value)).collect();
+            let clock = LazyCell::new(|| context::open(cluster, &read.key, context).unwrap_or_default());
+            let end = read.end.unwrap_or(Instant(u64::MAX));
+            key.judge(&shown, end, &clock, &mut |wrong| findings.add(|| format!("{read} found {wrong}")));
         }
-        key.judge(&Shown { clock: &clock, writes }, &mut |wrong| {
-            findings.add(|| format!("{read} found {wrong}"));
-        });
     }
     let looked_at = format!(
         "{values} values read, none that had been replaced; {reads} times siblings, at most {most}, all concurrent"
@@ -91,149 +89,161 @@ pub fn held(cluster: ClusterId, history: &[Operation], probe: &Probe) -> Check {
         let Some(held) = probe.keys.get(name).map(Key::merged) else { continue };
         let standing = || held.versions().iter().filter(|version| version.value.is_some());
         (values, most) = (values + standing().count(), most.max(standing().count()));
-        let of_value = |value: Option<&Bytes>| value.and_then(|value| key.by_value.get(value));
-        let writes = standing().filter_map(|version| {
-            key.by_dot.get(&version.dot).or_else(|| of_value(version.value.as_ref())).copied()
+        let writes = standing()
+            .filter_map(|version| key.by_dot(version.dot).or_else(|| key.putter(version.value.as_ref()?)));
+        let (shown, clock): (Vec<usize>, _) = (writes.collect(), LazyCell::new(|| held.clock().clone()));
+        let name = name.escape_ascii();
+        key.judge(&shown, Instant(u64::MAX), &clock, &mut |wrong| {
+            findings.add(|| format!("{name} holds {wrong}"));
         });
-        let shown = Shown { clock: held.clock(), writes: writes.collect() };
-        key.judge(&shown, &mut |wrong| findings.add(|| format!("{} holds {wrong}", name.escape_ascii())));
     }
     let looked_at =
         format!("{values} values in the end, none that had been replaced; at most {most} siblings");
     findings.conclude("replaced", looked_at)
 }
 
-/// The writes of each key. Those of convergent types, and of keys that hold such, are judged by [`super::types`].
+/// The keys that are written. Those that hold convergent types are judged by [`super::types`].
 fn keys(cluster: ClusterId, history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>> {
-    let mut keys: BTreeMap<&Bytes, OfKey> = BTreeMap::new();
     let mut tries: Map<RequestId, u32> = Map::default();
-    for operation in history.iter().filter(|operation| operation.is_write()) {
-        let key = keys.entry(&operation.key).or_default();
-        if operation.class() == Class::Rejected {
-            continue;
-        }
-        if let Some(request) = operation.request {
-            *tries.get_or_insert_with(request, || 0) += 1;
-        }
-        let open = |token: &Bytes| context::open(cluster, &operation.key, token).unwrap_or_default();
-        let known = match (&operation.context, &operation.result) {
-            (Some(token), _) => Some(open(token)),
-            (None, End::Written { context, .. }) => Some(open(context)),
-            (None, _) => None,
-        };
-        key.writes.push(Write {
-            operation,
-            dot: operation.dot(),
-            known,
-            replacers: Vec::new(),
-            found: Vec::new(),
-        });
+    let counts = |operation: &&Operation| operation.is_write() && operation.class() != Class::Rejected;
+    for request in history.iter().filter(counts).filter_map(|operation| operation.request) {
+        *tries.get_or_insert_with(request, || 0) += 1;
     }
-    keys.retain(|_, key| key.writes.iter().all(|write| !write.operation.kind.is_edit()));
-    for key in keys.values_mut() {
-        for write in &mut key.writes {
-            let request = write.operation.request;
-            write.dot = write.dot.filter(|_| request.is_none_or(|request| tries.get(&request) == Some(&1)));
-        }
-        key.arrange();
-    }
-    note_found(&mut keys, history);
-    keys
+    let is_retried = |request: RequestId| tries.get(&request) != Some(&1);
+    let write = |operation| Write::new(operation, operation.request.is_some_and(is_retried));
+    let mut keys = by_key(history);
+    keys.retain(|_, operations| {
+        let is_edited = operations.iter().any(|operation| operation.kind.is_edit());
+        !is_edited && operations.iter().any(|operation| operation.is_write())
+    });
+    let of_key = |operations: Vec<_>| {
+        let mut writes: Vec<Write> = operations.iter().copied().filter(counts).map(write).collect();
+        writes.sort_by_key(|write| write.operation.start);
+        OfKey { cluster, operations, writes, by_value: OnceCell::new() }
+    };
+    keys.into_iter().map(|(name, operations)| (name, of_key(operations))).collect()
 }
 
 impl<'a> OfKey<'a> {
-    fn arrange(&mut self) {
-        self.writes.sort_by_key(|write| write.operation.start);
-        for own in 0..self.writes.len() {
-            let Some(dot) = self.writes[own].dot else { continue };
-            // A context that covers the version was given after that was written.
-            let later = self.writes.iter().enumerate().skip(own + 1);
-            let those = later.filter(|(_, by)| by.operation.dot().is_some() && by.has_seen(dot));
-            self.writes[own].replacers = those.map(|(number, _)| number).take(REPLACERS).collect();
-        }
-        for (number, write) in self.writes.iter().enumerate() {
-            if let Some(value) = write.operation.put() {
-                self.by_value.insert(value, number);
+    fn by_dot(&self, dot: Dot) -> Option<usize> {
+        self.writes.iter().rposition(|write| write.dot == Some(dot))
+    }
+
+    /// Who put a value.
+    fn putter(&self, value: &Bytes) -> Option<usize> {
+        let by_value = self.by_value.get_or_init(|| {
+            let mut by_value = Map::default();
+            for (number, write) in self.writes.iter().enumerate() {
+                write.operation.put().map(|value| by_value.insert(value, number));
             }
-            if let Some(dot) = write.dot {
-                self.by_dot.insert(dot, number);
+            by_value
+        });
+        by_value.get(&value).copied()
+    }
+
+    /// Whether a write replaced what has this dot, as far as is known.
+    fn has_seen(&self, write: &Write, dot: Dot) -> bool {
+        let known = write.known.get_or_init(|| {
+            let open =
+                |token: &Bytes| context::open(self.cluster, &write.operation.key, token).unwrap_or_default();
+            match (&write.operation.context, &write.operation.result) {
+                (Some(token), _) => Some(open(token)),
+                (None, End::Written { context, .. }) => Some(open(context)),
+                (None, _) => None,
             }
-        }
+        });
+        known.as_ref().is_some_and(|known| known.covers(dot))
+    }
+
+    /// The writes that replaced this one and whose dots are known. A context that covers it was given after it was
+    /// written, so they began later.
+    fn replacers(&self, number: usize, dot: Dot) -> &[usize] {
+        self.writes[number].replacers.get_or_init(|| {
+            let later = self.writes.iter().enumerate().skip(number + 1);
+            let those = later.filter(|(_, by)| by.operation.dot().is_some() && self.has_seen(by, dot));
+            those.map(|(by, _)| by).take(REPLACERS).collect()
+        })
+    }
+
+    /// What was found by the answer that gave a write its context: the last one before it, of its own client's if one
+    /// of those gave it.
+    fn found(&self, number: usize) -> &[usize] {
+        let write = &self.writes[number];
+        write.found.get_or_init(|| {
+            let Some(token) = write.operation.context.as_ref().filter(|token| !token.is_empty()) else {
+                return Vec::new();
+            };
+            let gave = |answer: &&&Operation| {
+                let (End::Found { context, .. } | End::Written { context, .. }) = &answer.result else {
+                    return false;
+                };
+                answer.end.is_some_and(|end| end <= write.operation.start) && context == token
+            };
+            let mut answers = self.operations.iter().rev().filter(gave).peekable();
+            let last = answers.peek().copied();
+            let own = answers.find(|answer| answer.client == write.operation.client);
+            match own.or(last).map(|answer| &answer.result) {
+                Some(End::Found { values, .. }) => {
+                    values.iter().filter_map(|value| self.putter(value)).collect()
+                }
+                Some(End::Written { dot, .. }) => self.by_dot(*dot).into_iter().collect(),
+                _ => Vec::new(),
+            }
+        })
     }
 
     /// Whether a write came after `of` in a line of writes of which each had found the one before.
-    fn descends(&self, write: &Write, of: usize) -> bool {
+    fn descends(&self, number: usize, of: usize) -> bool {
         let begun = self.writes[of].operation.start;
-        let (mut next, mut seen) = (write.found.clone(), BTreeSet::new());
+        let (mut next, mut seen) = (self.found(number).to_vec(), BTreeSet::new());
         while let Some(number) = next.pop() {
             if number == of {
                 return true;
             }
             if self.writes[number].operation.start > begun && seen.insert(number) {
-                next.extend(&self.writes[number].found);
+                next.extend(self.found(number));
             }
         }
         false
     }
 
-    fn judge(&self, shown: &Shown, found: &mut dyn FnMut(String)) {
+    /// Judges writes that stand beside each other, as whoever has this clock shows them at `end`.
+    fn judge<F: FnOnce() -> Clock>(
+        &self,
+        shown: &[usize],
+        end: Instant,
+        clock: &LazyCell<Clock, F>,
+        found: &mut dyn FnMut(String),
+    ) {
         let name = |write: &Write| match &write.operation.value {
             Some(value) => value.escape_ascii().to_string(),
             None => "a delete".into(),
         };
-        for &number in &shown.writes {
+        for &number in shown {
             let write = &self.writes[number];
             let Some(dot) = write.dot else { continue };
-            let replacers = write.replacers.iter().map(|by| &self.writes[*by]);
-            let known =
-                replacers.into_iter().find(|by| by.operation.dot().is_some_and(|by| shown.clock.covers(by)));
-            let beside =
-                shown.writes.iter().filter(|other| **other != number).map(|other| &self.writes[*other]);
-            let beside = beside.into_iter().find(|other| other.has_seen(dot) || self.descends(other, number));
+            let replacers = self.replacers(number, dot).iter().map(|by| self.writes[*by].operation);
+            let known = replacers
+                .take_while(|by| by.start < end)
+                .find(|by| by.dot().is_some_and(|by| clock.covers(by)));
+            let mut others = shown.iter().copied().filter(|other| *other != number);
+            let beside = others
+                .find(|other| self.has_seen(&self.writes[*other], dot) || self.descends(*other, number));
             if let Some(by) = known {
-                found(format!("{}, and knows what replaced it: {}", name(write), by.operation));
+                found(format!("{}, and knows what replaced it: {by}", name(write)));
             } else if let Some(by) = beside {
-                found(format!("{} beside a write that had seen it: {}", name(write), by.operation));
+                let by = self.writes[by].operation;
+                found(format!("{} beside a write that had seen it: {by}", name(write)));
             }
         }
     }
 }
 
-/// Notes what each write's context was given with.
-fn note_found(keys: &mut BTreeMap<&Bytes, OfKey<'_>>, history: &[Operation]) {
-    let mut answers: Map<(&Bytes, &Bytes), Vec<usize>> = Map::default();
-    for (&name, key) in keys.iter() {
-        for token in key.writes.iter().filter_map(|write| write.operation.context.as_ref()) {
-            answers.insert((name, token), Vec::new());
-        }
-    }
-    for operation in history {
-        let Some(key) = keys.get(&operation.key) else { continue };
-        let (End::Found { context, .. } | End::Written { context, .. }) = &operation.result else { continue };
-        let shown = |key: &OfKey| -> Vec<usize> {
-            match &operation.result {
-                End::Found { values, .. } => {
-                    values.iter().filter_map(|value| key.by_value.get(value).copied()).collect()
-                }
-                End::Written { dot, .. } => key.by_dot.get(dot).copied().into_iter().collect(),
-                _ => Vec::new(),
-            }
-        };
-        if let Some(found) = answers.get_mut(&(&operation.key, context)) {
-            *found = shown(key);
-        }
-    }
-    for (&name, key) in keys.iter_mut() {
-        for write in &mut key.writes {
-            let token = write.operation.context.as_ref();
-            write.found = token.and_then(|token| answers.get(&(name, token))).cloned().unwrap_or_default();
-        }
-    }
-}
-
-impl Write<'_> {
-    fn has_seen(&self, dot: Dot) -> bool {
-        self.known.as_ref().is_some_and(|known| known.covers(dot))
+impl<'a> Write<'a> {
+    fn new(operation: &'a Operation, is_retried: bool) -> Write<'a> {
+        let dot = operation.dot().filter(|_| !is_retried);
+        let (known, replacers, found) = Default::default();
+        Write { operation, dot, known, replacers, found }
     }
 }
 

@@ -12,13 +12,15 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::faults::Stage;
 use super::file::{Between, Spans};
-use super::meaning::{Checked, MINUTE, before_end, between, refuse, value, within};
+use super::meaning::{Checked, MINUTE, before_end, between, level, refuse, value, within};
 use super::place::Spanned;
 use super::text::As;
 use crate::base::limits::VALUE_DEFAULT_MAX;
 use crate::base::rng::Ppm;
 use crate::base::time::{Duration, Instant};
+use crate::quorum::tally::Level;
 use crate::sim::workload::plan::{self, ClientPlan, Mix, Pace};
 
 const CLIENTS_MAX: u32 = 10_000;
@@ -79,13 +81,17 @@ struct Group {
     keys: Option<Spanned<u64>>,
     choice: Option<Spanned<Choice>>,
     start: Option<Spanned<As<Duration>>>,
+    stop: Option<Spanned<As<Duration>>>,
     think: Option<Spans>,
     rate: Option<Spanned<u32>>,
     value_bytes: Option<Spanned<Between<u32>>>,
     value_choice: Option<ValueChoice>,
     timeout: Option<Spanned<As<Duration>>>,
     mix: Option<Spanned<TypedMix>>,
+    nodes: Option<Spanned<Vec<Spanned<String>>>>,
     coordinators: Option<Coordinators>,
+    r: Option<Spanned<As<Level>>>,
+    w: Option<Spanned<As<Level>>>,
     sessions: bool,
     retry: Option<Spanned<u32>>,
 }
@@ -130,15 +136,21 @@ struct TypedMix {
     clash: u32,
 }
 
-/// What the groups mean in a run that lasts so long.
-pub(super) fn check(groups: &Groups, duration: Duration) -> Checked<Vec<ClientPlan>> {
-    groups.0.iter().map(|group| plan(group, duration)).collect()
+/// What the groups mean on this stage.
+pub(super) fn check(groups: &Groups, stage: &Stage) -> Checked<Vec<ClientPlan>> {
+    groups.0.iter().map(|group| plan(group, stage)).collect()
 }
 
-fn plan(group: &Group, duration: Duration) -> Checked<ClientPlan> {
+fn plan(group: &Group, stage: &Stage) -> Checked<ClientPlan> {
+    let (duration, n) = (stage.duration, stage.nodes[0].n);
     let start = group.start.as_ref().map_or(Duration::from_secs(3).min(duration.divided(2)), value);
     if let Some(spanned) = group.start.as_ref().filter(|_| start >= duration) {
         return refuse(spanned.span(), format!("clients start at {start}"), before_end(duration));
+    }
+    let stop = group.stop.as_ref().map_or(duration, value);
+    if let Some(spanned) = group.stop.as_ref().filter(|_| stop <= start || stop > duration) {
+        let allowed = format!("a time after {start}, when they start, up to the end of the run, {duration}");
+        return refuse(spanned.span(), format!("clients stop at {stop}"), allowed);
     }
     let timeout = group.timeout.as_ref().map_or(Duration::from_secs(3), value);
     if let Some(spanned) = group.timeout.as_ref().filter(|_| timeout == Duration::ZERO || timeout > MINUTE) {
@@ -152,6 +164,7 @@ fn plan(group: &Group, duration: Duration) -> Checked<ClientPlan> {
         keys,
         choice: choice(&group.choice, keys)?,
         start: Instant::ZERO + start,
+        stop: Instant::ZERO + stop,
         pace: pace(group, count)?,
         value_min,
         value_max,
@@ -166,9 +179,21 @@ fn plan(group: &Group, duration: Duration) -> Checked<ClientPlan> {
             Some(Coordinators::Home) => plan::Coordinators::Home,
             Some(Coordinators::Failover) => plan::Coordinators::Failover,
         },
+        nodes: nodes(&group.nodes, stage)?,
+        r: level("r", &group.r, n)?,
+        w: level("w", &group.w, n)?,
         sessions: group.sessions,
         retry: within("retry", &group.retry, 0, 0, RETRY_MAX)?,
     })
+}
+
+/// Whom the group asks, by number from 0.
+fn nodes(names: &Option<Spanned<Vec<Spanned<String>>>>, stage: &Stage) -> Checked<Vec<usize>> {
+    let Some(spanned) = names else { return Ok((0..stage.nodes.len()).collect()) };
+    if spanned.get_ref().is_empty() {
+        return refuse(spanned.span(), "clients that ask nobody".into(), "at least one node");
+    }
+    spanned.get_ref().iter().map(|name| stage.node(name)).collect()
 }
 
 fn pace(group: &Group, count: u32) -> Checked<Pace> {
@@ -240,6 +265,10 @@ pub fn tell(plan: &ClientPlan) -> [String; 2] {
         plan::Coordinators::Home => ", each at one node",
         plan::Coordinators::Failover => ", each at one node until it fails",
     };
+    let until = format!("{} to {}", plan.start, plan.stop);
+    let level =
+        |name, level: Option<Level>| level.map(|level| format!(", {name} {level}")).unwrap_or_default();
+    let levels = level("R", plan.r) + &level("W", plan.w);
     let sessions = if plan.sessions { ", reads with the session's context" } else { "" };
     let keys =
         if plan.choice == plan::Choice::Uniform { String::new() } else { format!(" {}", name(plan.choice)) };
@@ -251,11 +280,10 @@ pub fn tell(plan: &ClientPlan) -> [String; 2] {
         0 => String::new(),
         tries => format!(", writes tried again up to {tries} times"),
     };
+    let values = format!("values of {} to {} bytes{sizes}", plan.value_min, plan.value_max);
+    let habits = format!("{coordinators}{levels}{sessions}{retries}");
     [
-        format!(
-            "{} from {}, {} keys{keys}, values of {} to {} bytes{sizes}, {pace}{coordinators}{sessions}{retries}",
-            plan.count, plan.start, plan.keys, plan.value_min, plan.value_max
-        ),
+        format!("{} from {until}, {} keys{keys}, {values}, {pace}{habits}", plan.count, plan.keys),
         format!("{get} get, {update} update, {put} put, {add} add, {delete} delete{rare}"),
     ]
 }

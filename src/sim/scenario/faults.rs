@@ -27,7 +27,7 @@ const COUNT_MAX: u32 = 1_000_000;
 /// A clock that is twice as fast, or stands still.
 const DRIFT_MAX: i32 = 1_000_000;
 
-/// What faults are about.
+/// What faults and clients are about.
 pub(super) struct Stage<'a> {
     pub nodes: &'a [Config],
     pub duration: Duration,
@@ -340,7 +340,7 @@ impl Stage<'_> {
         }
     }
 
-    fn node(&self, name: &Spanned<String>) -> Checked<usize> {
+    pub(super) fn node(&self, name: &Spanned<String>) -> Checked<usize> {
         let nodes = self.nodes.len();
         let number = name.get_ref().strip_prefix('n').and_then(|digits| digits.parse::<usize>().ok());
         let is_it = |number: &usize| (1..=nodes).contains(number) && format!("n{number}") == *name.get_ref();

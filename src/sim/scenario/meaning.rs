@@ -50,7 +50,7 @@ pub(super) fn check(file: File, name: &str) -> Checked<Scenario> {
         network: network(&file.network)?,
         disk: disk(&file.disk)?,
         clocks: clocks(&file.clocks)?,
-        clients: super::clients::check(&file.clients, duration)?,
+        clients: super::clients::check(&file.clients, &Stage { nodes: &nodes, duration })?,
         faults: {
             let mut faults = Stage { nodes: &nodes, duration }.faults(file.fault)?;
             faults.extend(of_network(&file.network, nodes.len())?);
@@ -104,8 +104,8 @@ fn nodes(cluster: &file::Cluster, storage: &file::Storage) -> Checked<Vec<Config
     let count = within("nodes", &Some(cluster.nodes.clone()), 0, 1, NODES_MAX)?;
     let n_max = N_MAX.min(u8::try_from(count).unwrap_or(N_MAX));
     let n = within("n", &cluster.n, n_max.min(3), 1, n_max)?;
-    let r = level("r", &cluster.r, n)?;
-    let w = level("w", &cluster.w, n)?;
+    let r = level("r", &cluster.r, n)?.unwrap_or(Level::Quorum);
+    let w = level("w", &cluster.w, n)?.unwrap_or(Level::Quorum);
     let zones = list("zones", &cluster.zones, count)?.unwrap_or_else(|| vec!["zone".into(); count.into()]);
     let capacities = list("capacities", &cluster.capacities, count)?.unwrap_or_else(|| vec![1; count.into()]);
     let address = |number: u16| Address(format!("n{number}").into());
@@ -155,15 +155,19 @@ fn misfit(cluster: &file::Cluster, error: ConfigError) -> Problem {
     }
 }
 
-fn level(name: &str, level: &Option<Spanned<As<Level>>>, n: u8) -> Checked<Level> {
-    let Some(spanned) = level else { return Ok(Level::Quorum) };
+/// R or W, as `name` says.
+pub(super) fn level(name: &str, level: &Option<Spanned<As<Level>>>, n: u8) -> Checked<Option<Level>> {
+    let Some(spanned) = level else { return Ok(None) };
+    let names = "\"one\", \"quorum\", \"all\", \"local-quorum\" or \"each-quorum\"";
     match value(spanned) {
         Level::Count(count) if count == 0 || count > n => {
             let message = format!("{name} is {count}, and a key has {n} replicas");
-            let allowed = format!("1 to {n}, \"one\", \"quorum\" or \"all\"");
-            refuse(spanned.span(), message, allowed)
+            refuse(spanned.span(), message, format!("1 to {n}, {names}"))
         }
-        level => Ok(level),
+        Level::Any if name == "r" => {
+            refuse(spanned.span(), "a hint answers no read".into(), format!("1 to {n}, {names}"))
+        }
+        level => Ok(Some(level)),
     }
 }
 

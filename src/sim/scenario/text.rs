@@ -123,16 +123,13 @@ impl Text for Ppm {
 }
 
 impl Text for Level {
-    const ALLOWED: &str = r#"a number of replicas, "one", "quorum" or "all""#;
-    const PATTERN: Option<&str> = Some("^(one|quorum|all)$");
+    const ALLOWED: &str =
+        r#"a number of replicas, "one", "quorum", "all", "local-quorum", "each-quorum", or for writes "any""#;
+    const PATTERN: Option<&str> = Some("^(one|quorum|all|local-quorum|each-quorum|any)$");
 
+    /// A number stands without quotes.
     fn parse(text: &str) -> Option<Level> {
-        match text {
-            "one" => Some(Level::One),
-            "quorum" => Some(Level::Quorum),
-            "all" => Some(Level::All),
-            _ => None,
-        }
+        text.parse().ok().filter(|level| !matches!(level, Level::Count(_)))
     }
 
     fn from_number(number: u64) -> Option<Level> {

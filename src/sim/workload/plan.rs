@@ -1,7 +1,10 @@
 //! [`ClientPlan`]: what a group of clients does.
 
+use std::vec::Vec;
+
 use crate::base::rng::{Ppm, Stream};
 use crate::base::time::{Duration, Instant};
+use crate::quorum::tally::Level;
 
 /// A group of clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +15,8 @@ pub struct ClientPlan {
     pub choice: Choice,
     /// When they begin; the cluster needs a moment to form.
     pub start: Instant,
+    /// From then on they begin nothing.
+    pub stop: Instant,
     pub pace: Pace,
     pub value_min: u32,
     pub value_max: u32,
@@ -20,7 +25,12 @@ pub struct ClientPlan {
     /// When a client stops waiting for an answer.
     pub timeout: Duration,
     pub mix: Mix,
+    /// The nodes that they ask, by number from 0.
+    pub nodes: Vec<usize>,
     pub coordinators: Coordinators,
+    /// What their reads and writes ask for, if it is not what the nodes do by default.
+    pub r: Option<Level>,
+    pub w: Option<Level>,
     /// Whether a get carries what its client has seen of the key, so that it never shows less.
     pub sessions: bool,
     /// How often a write of unknown outcome is tried again, under the same name and at another node. If it is not zero,

@@ -8,6 +8,7 @@ use crate::base::id::NodeId;
 use crate::base::rng::Ppm;
 use crate::causal::clock::Clock;
 use crate::causal::dot::{Actor, Dot};
+use crate::quorum::tally::Level;
 
 const CLUSTER: ClusterId = ClusterId(1);
 
@@ -17,6 +18,7 @@ fn plan() -> ClientPlan {
         keys: 10,
         choice: Choice::Uniform,
         start: Instant::ZERO,
+        stop: Instant(u64::MAX),
         pace: Pace::Closed { min: Duration::ZERO, max: Duration::from_millis(1) },
         value_min: 4,
         value_max: 20,
@@ -24,6 +26,9 @@ fn plan() -> ClientPlan {
         timeout: Duration::from_secs(1),
         mix: Mix { get: 1, update: 1, put: 1, add: 1, delete: 1, recreate: 1, stale: 1, ..Mix::default() },
         coordinators: Coordinators::Any,
+        nodes: (0..5).collect(),
+        r: None,
+        w: None,
         sessions: false,
         retry: 0,
     }
@@ -53,7 +58,7 @@ fn operations_with(
     let mut client = Client::new(number, 0, number, plan, 42);
     let mut operations = Vec::new();
     for index in 0..count {
-        let operation = client.begin(plan, 5, index, Instant::ZERO);
+        let operation = client.begin(plan, index, Instant::ZERO);
         client.end(plan, CLUSTER, &operation, &end(&operation, index));
         operations.push(operation);
     }
@@ -185,6 +190,27 @@ fn a_client_stays_or_moves_as_it_is_told() {
 }
 
 #[test]
+fn clients_ask_their_nodes_and_no_others() {
+    let fails = |_: &Operation, _| End::Unknown;
+    for coordinators in [Coordinators::Any, Coordinators::Home, Coordinators::Failover] {
+        let (nodes, mix) = (vec![1, 3], Mix { put: 1, ..Mix::default() });
+        let plan = ClientPlan { coordinators, nodes, mix, retry: 2, ..plan() };
+        let asked: BTreeSet<u32> =
+            operations_with(&plan, 3, 100, &fails).into_iter().map(|one| one.node).collect();
+        assert_eq!(asked, BTreeSet::from([2, 4]), "{coordinators:?}");
+    }
+}
+
+#[test]
+fn requests_carry_the_levels_of_their_group() {
+    let plan = ClientPlan { r: Some(Level::One), w: Some(Level::Any), ..plan() };
+    let mut client = Client::new(1, 0, 0, &plan, 42);
+    client.begin(&plan, 0, Instant::ZERO);
+    let request = client.open.as_ref().and_then(|open| open.request.as_ref()).expect("a request");
+    assert_eq!((request.options.r, request.options.w), (Some(Level::One), Some(Level::Any)));
+}
+
+#[test]
 fn a_session_carries_all_that_it_has_seen_of_a_key() {
     let gets = |sessions| {
         let plan = ClientPlan { sessions, keys: 1, mix: Mix { get: 1, ..Mix::default() }, ..plan() };
@@ -209,7 +235,7 @@ fn an_open_loop_keeps_its_rate_whatever_the_answers_do() {
     let mut at = Instant::ZERO;
     for index in 0..10_000 {
         at = client.next_at(&plan, at);
-        let operation = client.begin(&plan, 5, index, at);
+        let operation = client.begin(&plan, index, at);
         assert!(operation.start == at && operation.due <= at);
         client.end(&plan, CLUSTER, &operation, &End::Rejected(None));
     }
@@ -218,7 +244,7 @@ fn an_open_loop_keeps_its_rate_whatever_the_answers_do() {
     // An answer that takes half a second: what was due meanwhile follows at once, and is late.
     let late = Instant(at.0 + 500_000_000);
     assert_eq!(client.next_at(&plan, late), late);
-    let operation = client.begin(&plan, 5, 10_000, late);
+    let operation = client.begin(&plan, 10_000, late);
     assert!(operation.due < late && operation.due > at, "{} {}", operation.due, late);
 }
 
