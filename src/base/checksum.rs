@@ -14,12 +14,20 @@ pub fn checksum(context: u64, bytes: &[u8]) -> u64 {
     xxh3_64_with_seed(bytes, context)
 }
 
-/// BLAKE3 of `bytes`, cut to 128 bits.
-pub fn digest(bytes: &[u8]) -> u128 {
-    let hash = blake3::hash(bytes);
-    let mut head = [0u8; 16];
-    head.copy_from_slice(&hash.as_bytes()[..16]);
-    u128::from_le_bytes(head)
+/// BLAKE3 of bytes that come in pieces, cut to 128 bits.
+#[derive(Clone, Debug, Default)]
+pub struct Digest(blake3::Hasher);
+
+impl Digest {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(&self) -> u128 {
+        let mut head = [0u8; 16];
+        head.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        u128::from_le_bytes(head)
+    }
 }
 
 /// Mixes one word into a rolling 64-bit hash (the finaliser of SplitMix64 over a xor: every bit moves every bit).
@@ -127,7 +135,10 @@ mod tests {
     #[test]
     fn golden_values() {
         assert_eq!(checksum(0, b"kvsim"), 0xd2c0_f125_05f2_a177);
-        assert_eq!(digest(b"kvsim"), 0x8b90_c343_9215_fe6d_8a27_d5b4_c187_7fd0);
+        let mut digest = Digest::default();
+        digest.update(b"kv");
+        digest.update(b"sim");
+        assert_eq!(digest.finish(), 0x8b90_c343_9215_fe6d_8a27_d5b4_c187_7fd0);
         assert_eq!(mix(0, 1), 0x910a_2dec_8902_5cc1);
     }
 

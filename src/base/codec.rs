@@ -31,19 +31,24 @@ impl core::fmt::Display for Malformed {
     }
 }
 
-struct Sink<'a>(&'a mut Vec<u8>);
+/// Whoever takes encoded bytes, piece by piece.
+struct Sink<F>(F);
 
-impl bincode::enc::write::Writer for Sink<'_> {
+impl<F: FnMut(&[u8])> bincode::enc::write::Writer for Sink<F> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-        self.0.extend_from_slice(bytes);
+        (self.0)(bytes);
         Ok(())
     }
 }
 
 /// Appends the encoding of `value` to `buffer`.
 pub fn encode_into<T: Encode>(value: &T, buffer: &mut Vec<u8>) {
-    bincode::encode_into_writer(value, Sink(buffer), CONFIG)
-        .expect("our own types always encode into memory");
+    encode_with(value, |bytes| buffer.extend_from_slice(bytes));
+}
+
+/// Hands the encoding of `value` over in pieces, for whoever needs it only in passing.
+pub fn encode_with<T: Encode>(value: &T, take: impl FnMut(&[u8])) {
+    bincode::encode_into_writer(value, Sink(take), CONFIG).expect("our own types always encode into memory");
 }
 
 /// The encoding of `value`.
@@ -70,7 +75,15 @@ impl<C> Decode<C> for Bytes {
     fn decode<D: bincode::de::Decoder<Context = C>>(
         decoder: &mut D,
     ) -> Result<Bytes, bincode::error::DecodeError> {
-        Ok(Bytes::from(<Vec<u8> as Decode<C>>::decode(decoder)?))
+        use bincode::de::read::Reader;
+        let len = u64::decode(decoder)?;
+        let len = usize::try_from(len).map_err(|_| bincode::error::DecodeError::LimitExceeded)?;
+        decoder.claim_container_read::<u8>(len)?;
+        // We only ever decode from memory, where all bytes lie side by side: one copy, to where they stay.
+        let end = bincode::error::DecodeError::UnexpectedEnd { additional: len };
+        let bytes = decoder.reader().peek_read(len).map(Bytes::new).ok_or(end)?;
+        decoder.reader().consume(len);
+        Ok(bytes)
     }
 }
 

@@ -10,6 +10,9 @@ pub const VALUE_MAX: usize = 128 << 10;
 pub const VALUE_DEFAULT_MAX: usize = 10 << 10;
 /// Replicas of a key, at most.
 pub const N_MAX: u8 = 7;
+
+/// A list with at most one entry for each replica of a key, which needs no allocation.
+pub type PerReplica<T> = arrayvec::ArrayVec<T, { N_MAX as usize }>;
 /// Members of a cluster, at most.
 pub const MEMBERS_MAX: usize = 4096;
 /// Siblings that a coordinator lets a key have; a write that would leave more is refused.

@@ -5,6 +5,8 @@
 //! replaces.) A token of another key or cluster, a damaged one or an invented one is refused: taken as it stands, it
 //! would silently discard writes that its client never saw.
 
+use alloc::vec::Vec;
+
 use crate::base::bytes::Bytes;
 use crate::base::checksum::checksum;
 use crate::base::codec::{self, Malformed};
@@ -31,7 +33,9 @@ pub fn is_typed(token: &[u8]) -> bool {
 }
 
 fn seal_as(version: u8, cluster: ClusterId, key: &[u8], clock: &Clock) -> Bytes {
-    let mut token = alloc::vec![version];
+    // Two numbers of up to nine bytes for each entry, and the node's, which is small.
+    let mut token = Vec::with_capacity(32 + 20 * clock.entries().len());
+    token.push(version);
     codec::encode_into(clock, &mut token);
     let sum = checksum(binding(cluster, key), &token);
     token.extend_from_slice(&sum.to_le_bytes());
@@ -64,7 +68,6 @@ mod tests {
     use super::*;
     use crate::base::id::NodeId;
     use crate::causal::dot::{Actor, Dot};
-    use alloc::vec::Vec;
 
     fn clock() -> Clock {
         let mut clock = Clock::EMPTY;

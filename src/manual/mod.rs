@@ -8,14 +8,16 @@
 //! - [`wire_protocol`]: frames between nodes, and the commands for clients.
 //! - [`simulation`]: how a run works, what is injected, what is checked, and how to read a report.
 //! - [`simulation_figures`]: how fast that is.
+//! - [`mutants`]: bugs planted on purpose, and which scenario finds each.
 //! - [`scenarios`]: the reference of scenario files.
 //! - [`operations`]: running real nodes.
-//! - [`operation_figures`]: frames and syncs of each operation, against the least.
+//! - [`operation_figures`]: what each operation costs, against the least.
 //! - [`storage_figures`]: the storage engine, measured against another.
 
 pub mod architecture;
 pub mod disk_format;
 pub mod durability;
+pub mod mutants;
 pub mod operation_figures;
 pub mod operations;
 pub mod pitfalls;

@@ -68,7 +68,9 @@ facts! {
     AccusationWithheld = "accusation_withheld",
     /// A node with a new disk, or an old copy of its own, raised its generation above that of its earlier life.
     GenerationRaised = "generation_raised",
-    /// A message with a stale generation was refused.
+    /// A frame was refused, because a newer process runs in its sender's place.
+    StaleFrame = "stale_frame",
+    /// News of a generation that is over were refused.
     StaleGeneration = "stale_generation",
     /// Somebody knew writes of this node that it did not know itself; it goes on under a new epoch.
     ActorRenewed = "actor_renewed",

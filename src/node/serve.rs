@@ -28,7 +28,7 @@ impl Node {
             return;
         }
         if self.view.generation(from.node).is_some_and(|known| from.generation < known) {
-            env.out.facts.push(Fact::StaleGeneration);
+            env.out.facts.push(Fact::StaleFrame);
             return;
         }
         let node = from.node;

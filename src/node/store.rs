@@ -3,9 +3,10 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use crate::base::bytes::Bytes;
-use crate::base::checksum::digest;
+use crate::base::checksum::Digest;
 use crate::base::codec::{self, Decode, Encode};
 use crate::base::id::{NodeId, Slot};
 use crate::base::invariant::{Broken, holds};
@@ -43,6 +44,21 @@ pub struct Store {
     unsynced: BTreeMap<Bytes, Position>,
     /// The same in the order of the log.
     syncing: VecDeque<(Position, Bytes)>,
+    scratch: Scratch,
+}
+
+/// The buffer in which values are encoded. What is left in it means nothing, so it is in no hash, and in no clone.
+#[derive(Debug, Default)]
+struct Scratch(Vec<u8>);
+
+impl Clone for Scratch {
+    fn clone(&self) -> Scratch {
+        Scratch::default()
+    }
+}
+
+impl Hash for Scratch {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// Why a sibling set was not stored. Nothing was changed.
@@ -121,7 +137,7 @@ impl Store {
 
     fn over(engine: Engine, actor: Actor) -> Store {
         let (forest, unsynced, syncing) = (Forest::default(), BTreeMap::new(), VecDeque::new());
-        Store { engine, forest, actor, forgot: false, unsynced, syncing }
+        Store { engine, forest, actor, forgot: false, unsynced, syncing, scratch: Scratch::default() }
     }
 
     /// What is stored of a key; empty if nothing ever was.
@@ -317,9 +333,8 @@ impl Store {
         engine_key: &[u8],
         disk: &mut dyn Disk,
     ) -> Result<Option<T>, StoreError> {
-        match self.engine.get(engine_key, disk) {
-            Ok(None) => Ok(None),
-            Ok(Some(bytes)) => keyspace::decode_value(&bytes).map(Some).map_err(|_| StoreError::Damaged),
+        match self.engine.get_with(engine_key, disk, keyspace::decode_value) {
+            Ok(found) => found.transpose().map_err(|_| StoreError::Damaged),
             Err(_) => Err(StoreError::Damaged),
         }
     }
@@ -331,9 +346,10 @@ impl Store {
         value: &T,
         disk: &mut dyn Disk,
     ) -> Result<(usize, Position), StoreError> {
-        let mut bytes = Vec::new();
-        keyspace::encode_value(value, &mut bytes);
-        Ok((bytes.len(), self.engine.put(engine_key, Some(&bytes), disk)?))
+        let bytes = &mut self.scratch.0;
+        bytes.clear();
+        keyspace::encode_value(value, bytes);
+        Ok((bytes.len(), self.engine.put(engine_key, Some(bytes), disk)?))
     }
 
     /// Hands over every entry of a range in key order, for as long as `each` wants more.
@@ -383,15 +399,17 @@ pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
     if siblings.is_empty() {
         return None;
     }
-    let mut bytes = codec::encode(siblings.clock());
+    let mut digest = Digest::default();
+    let mut tell = |bytes: &[u8]| digest.update(bytes);
+    codec::encode_with(siblings.clock(), &mut tell);
     for version in siblings.versions() {
-        codec::encode_into(&version.dot, &mut bytes);
+        codec::encode_with(&version.dot, &mut tell);
     }
     for part in siblings.parts() {
-        codec::encode_into(&part.dot, &mut bytes);
+        codec::encode_with(&part.dot, &mut tell);
     }
     if !siblings.done().entries().is_empty() {
-        codec::encode_into(siblings.done(), &mut bytes);
+        codec::encode_with(siblings.done(), &mut tell);
     }
-    Some(digest(&bytes))
+    Some(digest.finish())
 }

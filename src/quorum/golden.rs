@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::base::id::{NodeId, Zone};
-use crate::quorum::{Ack, Counting, Decision, Demand, Knob, Level, ReadTally, Replicas, WriteTally};
+use crate::quorum::{Ack, Counting, Decision, Demand, Demands, Knob, Level, ReadTally, Replicas, WriteTally};
 
 /// Each line: the request; then events with `=` and their decision; then what holds at the end.
 const WRITES: &str = "
@@ -84,7 +84,7 @@ fn number(word: &str, name: &str) -> u8 {
 }
 
 /// The first column: `n=3` and some demands. `n=2 w=3` is a layout that asks for more replicas than there are.
-fn request(words: &str) -> (Replicas, Vec<Demand>, Counting) {
+fn request(words: &str) -> (Replicas, Demands, Counting) {
     let mut counting = Counting { least: Ack::OnDisk, hints: false };
     let mut words = words.split(' ');
     let count = number(words.next().expect("n first"), "n");
@@ -92,7 +92,7 @@ fn request(words: &str) -> (Replicas, Vec<Demand>, Counting) {
     let nodes = (b'a'..b'a' + count).map(|letter| NodeId(letter.into()));
     let nodes = nodes.enumerate().map(|(at, node)| (node, &zones[at % 2]));
     let replicas = Replicas::new(count.max(3), &zones[0], nodes);
-    let mut demands = Vec::new();
+    let mut demands = Demands::new();
     for word in words {
         let (name, level) = word.split_once('=').unwrap_or((word, "0"));
         let level = || level.parse::<Level>().expect("a level");

@@ -9,7 +9,7 @@ pub mod write;
 #[cfg(test)]
 mod golden;
 
-pub use need::{Demand, Knob, Replicas};
+pub use need::{Demand, Demands, Knob, Replicas};
 pub use read::ReadTally;
 pub use tally::{Decision, Impossible, Level};
 pub use write::{Ack, Counting, WriteTally};

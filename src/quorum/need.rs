@@ -7,11 +7,9 @@
 
 use core::fmt;
 
-use alloc::vec::Vec;
-
 use crate::base::codec::{Decode, Encode};
 use crate::base::id::{NodeId, Zone};
-use crate::base::limits::N_MAX;
+use crate::base::limits::{N_MAX, PerReplica};
 use crate::quorum::tally::{Impossible, Level};
 
 /// Replicas of one key as bits, by their place in the preference list.
@@ -48,9 +46,9 @@ impl fmt::Display for Knob {
 /// The replicas of one key in ring order with the zone of each, as seen from one zone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replicas {
-    nodes: Vec<NodeId>,
+    nodes: PerReplica<NodeId>,
     /// The replicas of each zone that has any.
-    zones: Vec<Mask>,
+    zones: PerReplica<Mask>,
     local: Mask,
     /// N: how many there should be. A cluster smaller than that has fewer.
     n: u8,
@@ -59,8 +57,8 @@ pub struct Replicas {
 impl Replicas {
     /// `replicas` in ring order with their zones; `local` is the zone of the node that its client asked.
     pub fn new<'a>(n: u8, local: &Zone, replicas: impl Iterator<Item = (NodeId, &'a Zone)>) -> Replicas {
-        let mut nodes: Vec<NodeId> = Vec::with_capacity(usize::from(n));
-        let mut zones: Vec<(&Zone, Mask)> = Vec::with_capacity(usize::from(n));
+        let mut nodes: PerReplica<NodeId> = PerReplica::new();
+        let mut zones: PerReplica<(&Zone, Mask)> = PerReplica::new();
         for (node, zone) in replicas {
             assert!(!nodes.contains(&node), "two copies on one node are one copy");
             assert!(nodes.len() < usize::from(N_MAX), "a valid layout has at most N_MAX replicas");
@@ -143,7 +141,7 @@ struct Group {
 /// A condition on who has answered: of `groups`, at least `needed` have enough answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Need {
-    groups: Vec<Group>,
+    groups: PerReplica<Group>,
     needed: u8,
 }
 
@@ -173,7 +171,7 @@ impl Need {
 
     /// The sum of `worth` over the best `needed` groups. Where not all groups are needed, all are alike.
     fn best(&self, worth: impl Fn(&Group) -> u8) -> u8 {
-        let mut worths: Vec<u8> = self.groups.iter().map(worth).collect();
+        let mut worths: PerReplica<u8> = self.groups.iter().map(worth).collect();
         worths.sort_unstable_by(|a, b| b.cmp(a));
         worths.iter().take(usize::from(self.needed)).sum()
     }
@@ -185,6 +183,9 @@ pub struct Demand {
     pub knob: Knob,
     pub need: Need,
 }
+
+/// What a request demands: one need for each of its knobs at most.
+pub type Demands = arrayvec::ArrayVec<Demand, 4>;
 
 /// The first demand that is not met: `have` of the `needed` answers of its kind are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -208,6 +209,7 @@ pub fn shortfall(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     /// Seven replicas in zones a, a, a, b, b, c, c, seen from zone b.

@@ -1,9 +1,7 @@
 //! The tally of one read: when enough replicas have answered to reply, and when all have, so that repair can run.
 
-use alloc::vec::Vec;
-
 use crate::base::id::NodeId;
-use crate::quorum::need::{Demand, Mask, Replicas, Shortfall, shortfall};
+use crate::quorum::need::{Demands, Mask, Replicas, Shortfall, shortfall};
 use crate::quorum::tally::{Decision, Verdict};
 
 /// Counts distinct replicas that answered. "I do not have it" is an answer like any other: a miss is only reported
@@ -11,7 +9,7 @@ use crate::quorum::tally::{Decision, Verdict};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReadTally {
     replicas: Replicas,
-    demands: Vec<Demand>,
+    demands: Demands,
     answered: Mask,
     failed: Mask,
     verdict: Verdict,
@@ -19,9 +17,14 @@ pub struct ReadTally {
 
 impl ReadTally {
     /// A read that is sent to all of `replicas` and succeeds when every demand is met.
-    pub fn new(replicas: Replicas, demands: Vec<Demand>) -> ReadTally {
+    pub fn new(replicas: Replicas, demands: Demands) -> ReadTally {
         assert!(demands.iter().any(|demand| demand.need.count() > 0), "a read needs at least one answer");
         ReadTally { replicas, demands, answered: 0, failed: 0, verdict: Verdict::default() }
+    }
+
+    /// Whether an answer of `node` could count.
+    pub fn asks(&self, node: NodeId) -> bool {
+        self.replicas.bit(node) != 0
     }
 
     /// A node answered. It counts even after it was taken for failed: late answers are still reconciled.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::base::codec::{Decode, Encode};
 use crate::base::id::NodeId;
-use crate::quorum::need::{Demand, Knob, Mask, Replicas};
+use crate::quorum::need::{Demand, Demands, Knob, Mask, Replicas};
 use crate::quorum::tally::{Decision, Verdict};
 
 /// How far a write has come at a replica.
@@ -44,7 +44,7 @@ enum Hint {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WriteTally {
     replicas: Replicas,
-    demands: Vec<Demand>,
+    demands: Demands,
     counting: Counting,
     /// Who has it, in memory or on disk.
     held: Mask,
@@ -57,7 +57,7 @@ pub struct WriteTally {
 
 impl WriteTally {
     /// A write that is sent to all of `replicas` and succeeds when every demand is met.
-    pub fn new(replicas: Replicas, demands: Vec<Demand>, counting: Counting) -> WriteTally {
+    pub fn new(replicas: Replicas, demands: Demands, counting: Counting) -> WriteTally {
         assert!(demands.iter().any(|demand| demand.need.count() > 0), "a write needs at least one answer");
         WriteTally {
             replicas,

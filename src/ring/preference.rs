@@ -1,9 +1,8 @@
 //! The preference list: whom to ask for a slot, and who stands in for a replica that cannot be asked (Dynamo,
 //! sections 4.5 and 4.6). Which nodes are usable is the caller's knowledge; the ring itself never changes for it.
 
-use alloc::vec::Vec;
-
 use crate::base::id::{NodeId, Slot, Zone};
+use crate::base::limits::PerReplica;
 use crate::ring::placement::Placement;
 
 /// The replicas of `slot` in the order in which to ask them: this node if it is one, the usable ones in `zone`, the
@@ -14,8 +13,8 @@ pub fn order(
     me: NodeId,
     zone: &Zone,
     usable: impl Fn(NodeId) -> bool,
-) -> Vec<NodeId> {
-    let mut order = placement.replicas(slot).to_vec();
+) -> PerReplica<NodeId> {
+    let mut order: PerReplica<NodeId> = placement.replicas(slot).iter().copied().collect();
     let is_near = |node| placement.layout().member(node).is_some_and(|member| member.zone == *zone);
     // The sort is stable, so within each class the ring's order remains.
     order.sort_by_key(|&node| match () {
@@ -34,7 +33,7 @@ pub fn stand_ins(
     slot: Slot,
     usable: impl Fn(NodeId) -> bool,
     unusable: &[NodeId],
-) -> Vec<(NodeId, NodeId)> {
+) -> PerReplica<(NodeId, NodeId)> {
     assert!(unusable.iter().all(|&node| placement.owns(node, slot)), "only replicas need a stand-in");
     let candidates = placement.fallbacks(slot).filter(|&node| usable(node));
     candidates.zip(unusable.iter().copied()).collect()
@@ -44,6 +43,7 @@ pub fn stand_ins(
 mod tests {
     use super::*;
     use crate::ring::layout::{Layout, Member};
+    use alloc::vec::Vec;
 
     const SLOT: Slot = Slot(77);
 
@@ -62,14 +62,14 @@ mod tests {
         let placement = placement();
         let replicas = placement.replicas(SLOT);
         let (a, b, c) = (replicas[0], replicas[1], replicas[2]);
-        assert_eq!(order(&placement, SLOT, c, &zone(0), |_| true), [c, a, b]);
-        assert_eq!(order(&placement, SLOT, c, &zone(0), |node| node != a), [c, b, a]);
+        assert_eq!(*order(&placement, SLOT, c, &zone(0), |_| true), [c, a, b]);
+        assert_eq!(*order(&placement, SLOT, c, &zone(0), |node| node != a), [c, b, a]);
         let stranger = placement.fallbacks(SLOT).next().expect("six members");
-        assert_eq!(order(&placement, SLOT, stranger, &zone(0), |node| node == c), [c, a, b]);
+        assert_eq!(*order(&placement, SLOT, stranger, &zone(0), |node| node == c), [c, a, b]);
         let near = order(&placement, SLOT, stranger, &zone(b.0), |_| true);
-        assert_eq!(near, [b, a, c], "a near replica before a far one");
+        assert_eq!(*near, [b, a, c], "a near replica before a far one");
         let away = order(&placement, SLOT, stranger, &zone(b.0), |node| node != b);
-        assert_eq!(away, [a, c, b], "a usable one before a near one");
+        assert_eq!(*away, [a, c, b], "a usable one before a near one");
     }
 
     #[test]
@@ -87,7 +87,7 @@ mod tests {
         let down = [replicas[0], replicas[2], fallbacks[0]];
         let usable = |node| !down.contains(&node);
         let pairs = stand_ins(&placement, SLOT, usable, &[replicas[0], replicas[2]]);
-        assert_eq!(pairs, [(fallbacks[1], replicas[0]), (fallbacks[2], replicas[2])]);
+        assert_eq!(*pairs, [(fallbacks[1], replicas[0]), (fallbacks[2], replicas[2])]);
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
         let replicas = placement.replicas(SLOT).to_vec();
         let last = placement.fallbacks(SLOT).last().expect("six members");
         let pairs = stand_ins(&placement, SLOT, |node| node == last, &replicas);
-        assert_eq!(pairs, [(last, replicas[0])]);
-        assert_eq!(stand_ins(&placement, SLOT, |_| false, &replicas), []);
+        assert_eq!(*pairs, [(last, replicas[0])]);
+        assert!(stand_ins(&placement, SLOT, |_| false, &replicas).is_empty());
     }
 }

@@ -222,20 +222,35 @@ impl Engine {
     /// The value of `key`, or `None` if it does not exist or was deleted. An error says that this is not known;
     /// the damage is then among the [`Engine::suspects`].
     pub fn get(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
-        let found = self.lookup(key, disk);
+        self.get_with(key, disk, Bytes::new)
+    }
+
+    /// The same, of what `take` makes of the value where it lies: whoever decodes it needs no copy.
+    pub fn get_with<T>(
+        &mut self,
+        key: &[u8],
+        disk: &mut dyn Disk,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, ReadError> {
+        let found = self.lookup(key, disk, take);
         found.inspect_err(|error| self.note_damage([*error], disk))
     }
 
-    fn lookup(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Option<Bytes>, ReadError> {
+    fn lookup<T>(
+        &mut self,
+        key: &[u8],
+        disk: &mut dyn Disk,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, ReadError> {
         let frozen = self.frozen.as_ref().map(|frozen| &frozen.memtable);
         if let Some(found) = core::iter::once(&self.active).chain(frozen).find_map(|table| table.get(key)) {
-            return Ok(found);
+            return Ok(found.map(take));
         }
         let mut pages = Pages { disk, cache: Some(&mut self.cache), read: 0 };
         let hash = filter::hash(key);
         for table in self.version.candidates(key) {
-            if let Some(found) = reader::get(table, key, hash, &mut pages)? {
-                return Ok(found);
+            if let Some(block) = reader::find(table, key, hash, &mut pages)? {
+                return Ok(block.value().map(take));
             }
         }
         Ok(None)

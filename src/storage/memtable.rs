@@ -11,7 +11,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use crate::base::bytes::Bytes;
 use crate::storage::record::{self, Record};
 
 /// Slots of a leaf.
@@ -78,10 +77,10 @@ impl Memtable {
     }
 
     /// `None` if it knows nothing of the key, `Some(None)` if the key was deleted.
-    pub fn get(&self, key: &[u8]) -> Option<Option<Bytes>> {
+    pub fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
         let (leaf, found) = self.find(key)?;
         let (_, value) = self.record(self.leaves[leaf][found.ok()?]);
-        Some(value.map(Bytes::new))
+        Some(value)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -133,10 +133,10 @@ fn a_stale_generation_is_refused() {
     let config = table.crash(1);
     table.boot(config).expect("it opens again");
     table.advance(Duration::from_secs(4));
-    let before = table.count(Fact::StaleGeneration);
+    let before = table.count(Fact::StaleFrame);
     let message = Message::LayoutWanted;
     table.step(2, kvsim::node::input::Input::Peer { from: old, message });
-    assert_eq!(table.count(Fact::StaleGeneration), before + 1);
+    assert_eq!(table.count(Fact::StaleFrame), before + 1);
 }
 
 /// Somebody copied the folder and started the copy: two processes with one name. The older one gives way.

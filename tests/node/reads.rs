@@ -6,6 +6,7 @@ use kvsim::base::time::Duration;
 use kvsim::causal::clock::Clock;
 use kvsim::causal::context;
 use kvsim::node::fact::Fact;
+use kvsim::node::input::Input;
 use kvsim::node::message::{Held, Message};
 use kvsim::node::request::{Command, Options, Outcome, Rejection, Request};
 use kvsim::node::wire;
@@ -40,6 +41,32 @@ fn with_a_failed_write() -> (Table, Vec<u64>) {
     assert!(matches!(table.request(replicas[0], one), Some(Outcome::Written { acks: 1, .. })));
     table.heal();
     (table, replicas)
+}
+
+/// Only replicas are asked. Nodes that answer all the same, be they ever so many and well-meaning, change nothing.
+#[test]
+fn what_is_no_replica_answers_no_read() {
+    let mut table = Table::new(12);
+    let (replicas, others) = table.replicas("key");
+    table.put(replicas[0], "key", "value");
+    let foreign = table.peek(replicas[0], "key");
+    table.partition(&replicas[1..]);
+    let tag = table.ask(replicas[0], get("key"));
+    table.deliver();
+    // Its own copy answers, and the others' never come.
+    let op = table.open_read(replicas[0]);
+    for &other in &others {
+        for held in [Held::Digest(None), Held::Siblings(std::sync::Arc::new(foreign.clone())), Held::Refused]
+        {
+            let from = table.nodes[&other].sender();
+            table.step(replicas[0], Input::Peer { from, message: Message::Fetched { op, held } });
+        }
+    }
+    assert!(!table.replies.contains_key(&tag), "one of three replicas is no quorum");
+    table.heal();
+    table.advance(Duration::from_secs(3));
+    assert!(matches!(table.replies.get(&tag), Some(Outcome::Rejected(_))), "{:?}", table.replies.get(&tag));
+    assert_eq!(table.get(replicas[0], "key").0, ["value"]);
 }
 
 /// If the read had shown "new" at once, the crash of one node would have taken it back: the next quorum read, by the

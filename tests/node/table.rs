@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kvsim::base::bytes::Bytes;
-use kvsim::base::id::{Address, ClientTag, ClusterId, NodeId, Zone};
+use kvsim::base::id::{Address, ClientTag, ClusterId, NodeId, OpId, Zone};
 use kvsim::base::rng::Stream;
 use kvsim::base::time::{Duration, Instant, Now, WallTime};
 use kvsim::causal::siblings::Siblings;
@@ -50,6 +50,8 @@ pub struct Table {
     /// Every message that was delivered: from, to, message.
     pub delivered: Vec<(u64, u64, Message)>,
     next_tag: u64,
+    /// Reads that were sent, whether they arrive or not: by whom, and their names.
+    sent: Vec<(u64, OpId)>,
 }
 
 pub fn config(node: u64, nodes: u64) -> Config {
@@ -87,6 +89,7 @@ impl Table {
             halts: BTreeMap::new(),
             delivered: Vec::new(),
             next_tag: 0,
+            sent: Vec::new(),
         };
         for node in 1..=nodes {
             let mut config = config(node, nodes);
@@ -124,6 +127,12 @@ impl Table {
             config.zone = zone(config.node.expect("nodes on the table have numbers").0, zones);
             tweak(config);
         })
+    }
+
+    /// The name of the read that `node` has last asked others for.
+    pub fn open_read(&self, node: u64) -> OpId {
+        let asked = self.sent.iter().rev().find(|(from, _)| *from == node);
+        asked.map(|(_, op)| *op).expect("it has asked somebody")
     }
 
     /// Cuts `side` off from everybody else.
@@ -214,6 +223,9 @@ impl Table {
                 Target::Node(node) => node.0,
                 Target::Address(address) => address.0[1..].parse().expect("addresses are n1, n2, ..."),
             };
+            if let Message::Fetch { op, .. } = send.message {
+                self.sent.push((id, op));
+            }
             self.wire.push_back((sender, to, send.message));
         }
         self.facts.extend(out.facts.into_iter().map(|fact| (id, fact)));

@@ -1,13 +1,11 @@
 //! From knobs to conditions: what a request at some consistency demands of the replicas of its key, refused with a
 //! reason where no answers could meet it, or where those that could are known to be away.
 
-use alloc::vec::Vec;
-
 use crate::base::id::{Slot, Zone};
 use crate::node::consistency::{Consistency, Durability};
 use crate::node::request::Rejection;
 use crate::node::step::Node;
-use crate::quorum::need::{Demand, Knob, Need, Replicas, shortfall};
+use crate::quorum::need::{Demand, Demands, Knob, Need, Replicas, shortfall};
 use crate::quorum::tally::{Impossible, Level};
 use crate::quorum::write::{Ack, Counting};
 use crate::ring::placement::Placement;
@@ -42,7 +40,7 @@ impl Node {
         &self,
         replicas: &Replicas,
         consistency: &Consistency,
-    ) -> Result<Vec<Demand>, Rejection> {
+    ) -> Result<Demands, Rejection> {
         if consistency.r == Level::Any {
             return Err(Rejection::Impossible { knob: Knob::R, why: Impossible::ReadFromAny });
         }
@@ -60,7 +58,7 @@ impl Node {
         &self,
         replicas: &Replicas,
         consistency: &Consistency,
-    ) -> Result<Vec<Demand>, Rejection> {
+    ) -> Result<Demands, Rejection> {
         if consistency.w == Level::Any && !consistency.sloppy {
             return Err(Rejection::Impossible { knob: Knob::W, why: Impossible::StrictAny });
         }
@@ -91,8 +89,8 @@ impl Node {
 /// The needs of which there are any, or the first that is impossible.
 fn demands<const K: usize>(
     needs: [(Knob, Result<Option<Need>, Impossible>); K],
-) -> Result<Vec<Demand>, Rejection> {
-    let mut demands = Vec::with_capacity(K);
+) -> Result<Demands, Rejection> {
+    let mut demands = Demands::new();
     for (knob, need) in needs {
         let need = need.map_err(|why| Rejection::Impossible { knob, why })?;
         demands.extend(need.map(|need| Demand { knob, need }));

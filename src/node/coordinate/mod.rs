@@ -63,6 +63,11 @@ impl Op {
         }
     }
 
+    /// Whether it is a read that an answer of `node` could count for.
+    fn asks(&self, node: NodeId) -> bool {
+        matches!(self, Op::Read(op) if op.asks(node))
+    }
+
     /// When it is given up.
     fn deadline(&self) -> Instant {
         match self {

@@ -11,10 +11,10 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::{ClusterId, NodeId, OpId, Slot};
+use crate::base::limits::PerReplica;
 use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
@@ -46,10 +46,10 @@ pub struct ReadOp {
     tally: ReadTally,
     started: Instant,
     /// The other replicas, in order of preference.
-    pub(super) order: Vec<NodeId>,
+    pub(super) order: PerReplica<NodeId>,
     pub(super) wholes: Box<Wholes>,
     /// What each replica answered, to know whom to repair.
-    pub(super) answers: Vec<(NodeId, Arc<Siblings>)>,
+    pub(super) answers: PerReplica<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
     pub(super) merged: Box<Siblings>,
     /// What the client is about to be shown.
@@ -60,6 +60,11 @@ pub struct ReadOp {
 }
 
 impl ReadOp {
+    /// Whether an answer of `node` could count.
+    pub(super) fn asks(&self, node: NodeId) -> bool {
+        self.tally.asks(node)
+    }
+
     /// Whether its client or somebody's answer is still to be waited for.
     pub(super) fn is_open(&self) -> bool {
         !self.replied || !self.tally.complete()
@@ -71,9 +76,9 @@ impl ReadOp {
 pub(super) struct Goal {
     pub(super) siblings: Arc<Siblings>,
     /// Who has it, or more, on disk.
-    pub(super) holders: Vec<NodeId>,
+    pub(super) holders: PerReplica<NodeId>,
     /// Who was sent it.
-    pub(super) sent: Vec<NodeId>,
+    pub(super) sent: PerReplica<NodeId>,
 }
 
 impl Node {
@@ -106,7 +111,7 @@ impl Node {
         }
         let (started, deadline) = (env.now.mono, env.now.mono + consistency.timeout);
         let mut order = preference::order(placement, slot, self.me(), self.zone(), |node| self.usable(node));
-        order.retain(|&node| node != self.me());
+        order.retain(|node| *node != self.me());
         let mut wholes = Box::<Wholes>::default();
         match &own {
             Some(own) => drop(wholes.found(own)),
@@ -123,7 +128,7 @@ impl Node {
                 floor,
                 siblings: consistency.siblings,
                 tally,
-                answers: Vec::with_capacity(placement.replicas(slot).len()),
+                answers: PerReplica::new(),
                 merged: Box::default(),
                 goal: None,
                 hopeless: false,
@@ -158,7 +163,8 @@ impl Node {
     /// A replica, or this node, has told what it holds on its disk.
     pub(in crate::node) fn on_fetched(&mut self, id: OpId, node: NodeId, held: Held, env: &mut Env) {
         let me = self.me();
-        let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
+        // Nobody else's answer counts, and there is no room for it.
+        let Some(Op::Read(op)) = self.ops.get_mut(&id).filter(|op| op.asks(node)) else { return };
         if node != me && op.answers.iter().all(|known| known.0 != node) {
             self.answers.note(env.now.mono.since(op.started));
         }
@@ -241,16 +247,16 @@ impl ReadOp {
 
     /// Fixes what to show once enough have answered; later answers, which may bring more, no longer move it, so a read
     /// amid writes ends. The answer is who has to be brought up to it.
-    fn set_goal(&mut self) -> Vec<NodeId> {
+    fn set_goal(&mut self) -> PerReplica<NodeId> {
         if self.goal.is_none()
             && self.tally.shortfall().is_none()
             && self.merged.clock().descends(&self.floor)
         {
             let siblings = Arc::new(Siblings::clone(&self.merged));
-            self.goal = Some(Goal { siblings, holders: Vec::new(), sent: Vec::new() });
+            self.goal = Some(Goal { siblings, holders: PerReplica::new(), sent: PerReplica::new() });
         }
-        let Some(goal) = &mut self.goal else { return Vec::new() };
-        let mut behind = Vec::new();
+        let Some(goal) = &mut self.goal else { return PerReplica::new() };
+        let mut behind = PerReplica::new();
         for (node, answer) in &self.answers {
             if goal.holders.contains(node) || goal.sent.contains(node) {
                 continue;

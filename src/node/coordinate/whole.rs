@@ -7,9 +7,9 @@
 //! sent its fingerprint goes first then: it is known to be quick.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::base::id::{NodeId, OpId};
+use crate::base::limits::PerReplica;
 use crate::base::time::Duration;
 use crate::causal::siblings::Siblings;
 use crate::node::coordinate::Op;
@@ -33,9 +33,9 @@ pub struct Wholes {
     /// The first copy that is here, with its fingerprint: what others' fingerprints are compared with.
     first: Option<(Option<u128>, Arc<Siblings>)>,
     /// Who was asked for the whole.
-    asked: Vec<NodeId>,
+    asked: PerReplica<NodeId>,
     /// Fingerprints for which there is nothing to compare with yet.
-    early: Vec<(NodeId, Option<u128>)>,
+    early: PerReplica<(NodeId, Option<u128>)>,
 }
 
 /// What a fingerprint says.
@@ -49,7 +49,7 @@ pub enum Compared {
 
 impl Wholes {
     /// The first whole copy has come; the answer is the fingerprints that were waiting for it.
-    pub fn found(&mut self, siblings: &Arc<Siblings>) -> Vec<(NodeId, Option<u128>)> {
+    pub fn found(&mut self, siblings: &Arc<Siblings>) -> PerReplica<(NodeId, Option<u128>)> {
         if self.first.is_none() {
             self.first = Some((fingerprint(siblings), siblings.clone()));
         }

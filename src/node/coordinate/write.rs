@@ -2,11 +2,10 @@
 //! whoever missed it gets it later.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId, Slot};
-use crate::base::limits::{ACTORS_MAX, SIBLINGS_BYTES_MAX, SIBLINGS_MAX};
+use crate::base::limits::{ACTORS_MAX, PerReplica, SIBLINGS_BYTES_MAX, SIBLINGS_MAX};
 use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
@@ -171,11 +170,11 @@ impl Node {
         placement: &Placement,
         slot: Slot,
         sloppy: bool,
-    ) -> (Vec<(NodeId, NodeId)>, Vec<NodeId>) {
+    ) -> (PerReplica<(NodeId, NodeId)>, PerReplica<NodeId>) {
         let replicas = placement.replicas(slot).iter().copied();
-        let mut unusable: Vec<NodeId> = replicas.filter(|&node| !self.usable(node)).collect();
+        let mut unusable: PerReplica<NodeId> = replicas.filter(|&node| !self.usable(node)).collect();
         if !sloppy {
-            return (Vec::new(), unusable);
+            return (PerReplica::new(), unusable);
         }
         let stand_ins = preference::stand_ins(placement, slot, |node| self.usable(node), &unusable);
         unusable.retain(|node| stand_ins.iter().all(|(_, intended)| intended != node));

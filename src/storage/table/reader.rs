@@ -10,22 +10,21 @@ use crate::storage::error::ReadError;
 use crate::storage::record::Record;
 use crate::storage::table::{Footer, Handle, KeyRange, Pages, TableMeta, block};
 
-/// What the table knows of the key with this [hash](super::filter::hash): nothing (`None`), that it was deleted
-/// (`Some(None)`), or its value.
-pub fn get(
+/// The block of the table that knows of the key with this [hash](super::filter::hash), at the entry that tells its
+/// value or that it was deleted. `None`: the table knows nothing of it.
+pub fn find(
     table: &TableMeta,
     key: &[u8],
     hash: u64,
     pages: &mut Pages,
-) -> Result<Option<Option<Bytes>>, ReadError> {
+) -> Result<Option<block::Cursor>, ReadError> {
     if !pages.may_contain(table, hash)? {
         return Ok(None);
     }
     let footer = pages.footer(table)?;
     let mut cursor = Cursor::open(table, &footer, pages)?;
     cursor.seek(table, key, pages)?;
-    let found = cursor.block.as_ref().filter(|block| block.is_on_entry() && block.key() == key);
-    Ok(found.map(|block| block.value().map(Bytes::new)))
+    Ok(cursor.block.filter(|block| block.is_on_entry() && block.key() == key))
 }
 
 fn damaged(table: &TableMeta, part: Handle) -> ReadError {
