@@ -19,21 +19,21 @@
 //! | 11 | a knob is silently ignored | one resolver | `every_knob_set_at_any_place_changes_what_is_said_to_change`, `a_read_needs_r_real_answers_even_for_a_miss` | covered |
 //! | 12 | two replicas on one node or in one zone | placement takes distinct ones | `replicas_and_fallbacks_together_are_all_members_once`, `the_replicas_of_a_key_lie_in_distinct_zones` | covered |
 //! | 13 | an acknowledgement before the sync | one way out, behind the log's durable end | `a_write_is_acknowledged_only_when_w_disks_have_it`, `acknowledged-before-sync.toml`, `crash-restart.toml` | covered |
-//! | 14 | a hint counts as an acknowledgement | only at `any` | `a_hint_never_counts_towards_w`, `hint-counted-as-ack.toml` | covered |
-//! | 15 | hints are stranded | scanned at boot, kept until acknowledged, re-routed | `hints_survive_a_crash_of_their_keeper`, `a_hint_for_a_node_that_left_goes_to_a_replica_that_did_not`, `hinted-handoff.toml` | covered |
+//! | 14 | a hint counts as an acknowledgement | only at `any` | `a_hint_never_counts_towards_w`, `hint-counted-as-ack.toml`, `write-any.toml` | covered |
+//! | 15 | hints are stranded | scanned at boot, kept until acknowledged, re-routed | `hints_survive_a_crash_of_their_keeper`, `a_hint_for_a_node_that_left_goes_to_a_replica_that_did_not`, `hinted-handoff.toml`, `write-any.toml` | covered |
 //! | 16 | the replay of hints drowns clients | bounds, and a window that yields to clients | `hints_are_replayed_slowly_while_clients_time_out`, `a_node_keeps_no_more_bytes_of_hints_than_it_may` | covered |
 //! | 17 | a ring change with writes in flight | | | next |
 //! | 18 | a write is coordinated twice | forwards are sent once and remembered | `a_doubled_forward_is_coordinated_once` | covered |
 //! | 19 | a long split never heals | every member is contacted for ever | `a_long_split_heals_by_itself`, `every_member_is_contacted_for_ever`, `two-nodes.toml` | covered |
-//! | 20 | a dead incarnation comes back | durable identity and generation, the cluster's id in every frame | `a_lower_generation_is_refused_and_a_higher_one_starts_anew`, `a_node_that_meets_its_own_newer_self_halts`, `a_folder_of_another_cluster_or_node_is_refused_and_not_touched`, `a_founder_that_lost_its_disk_founds_no_second_cluster`, `a_node_with_a_new_disk_or_an_old_copy_is_heard_again_and_reuses_no_dot`, `who_asks_is_told_of_itself_though_it_is_taken_for_dead`, `halted-by-its-own-past.toml` | covered |
-//! | 21 | one slow observer convicts the healthy | two distinct observers in person, and self-health | `a_node_that_slept_convicts_nobody`, `one_lying_peer_convicts_nobody`, `thousand-nodes.toml` | covered |
+//! | 20 | a dead incarnation comes back | durable identity and generation, the cluster's id in every frame | `a_lower_generation_is_refused_and_a_higher_one_starts_anew`, `a_node_that_meets_its_own_newer_self_halts`, `late-frames.toml`, `a_folder_of_another_cluster_or_node_is_refused_and_not_touched`, `a_founder_that_lost_its_disk_founds_no_second_cluster`, `a_node_with_a_new_disk_or_an_old_copy_is_heard_again_and_reuses_no_dot`, `who_asks_is_told_of_itself_though_it_is_taken_for_dead`, `halted-by-its-own-past.toml` | covered |
+//! | 21 | one slow observer convicts the healthy | two distinct observers in person, and self-health | `a_node_that_slept_convicts_nobody`, `one_lying_peer_convicts_nobody`, `deaf-node.toml`, `thousand-nodes.toml` | covered |
 //! | 22 | the wall clock decides what is kept | siblings; stamps of bounded skew choose only what a reader asked to choose | `a_stamp_from_the_far_future_does_not_move_other_clocks`, `the_last_writer_is_the_same_in_whatever_order_replicas_merge` | covered |
 //! | 23 | expiry fights repair | | | next |
 //! | 24 | Merkle trees report differences that are none | trees follow every write; merging what is equal changes nothing | `replicas_that_agree_exchange_one_message_a_round`, `the_history_of_a_forest_does_not_matter` | covered |
 //! | 25 | a joining node copies one stale replica | | | next |
 //! | 26 | a condition is checked before the write, not at it | no conditional writes | | next |
 //! | 27 | a retried write counts twice | a write may carry a name, and is not written again under it; no conditional writes | `a_retry_is_the_write_that_it_was_through_whichever_replica_it_comes`, `two_coordinators_that_did_not_know_of_each_other_make_one_write_of_one_request` | covered; conditional: next |
-//! | 28 | no repair after R misses | late answers count for repair | `a_replica_that_answers_late_is_repaired_all_the_same` | covered |
+//! | 28 | no repair after R misses | late answers count for repair | `a_replica_that_answers_late_is_repaired_all_the_same`, `read-repair.toml` | covered |
 //! | 29 | a scan right after a recovery | | | next |
 //! | 30 | two actors of one name | one per node and start | `a_restarted_node_has_its_data_its_layout_and_a_new_epoch` | covered |
 //! | 31 | repair by majority vote | repair is by causality | `repair_is_by_causality_and_not_by_vote` | covered |
