@@ -188,7 +188,7 @@ mod tests {
         let owned = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| (key.clone(), value.clone());
         assert_eq!(walk(cursor.clone()), model.iter().map(owned).collect::<Vec<_>>());
         for target in targets {
-            let found = cursor.table.get(target).map(|value| value.map(|value| value.to_vec()));
+            let found = cursor.table.get(target).map(|value| value.map(<[u8]>::to_vec));
             assert_eq!(found.as_ref(), model.get(target));
             let mut cursor = cursor.clone();
             cursor.seek(target);

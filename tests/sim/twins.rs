@@ -33,17 +33,17 @@ fn hurried(path: &Path) -> Arc<Scenario> {
     Arc::new(scenario)
 }
 
-/// One seed each in debug builds, where a run takes long, and 50 in release builds; or `KVSIM_TWIN_SEEDS`.
-#[test]
-fn no_shipped_scenario_parts_from_its_twin() {
+/// Runs the scenarios of a folder, hurried, with twins. One seed each in debug builds, where a run takes long, and 50 in
+/// release builds; or `KVSIM_TWIN_SEEDS`.
+fn run_with_twins(folder: &str) {
     let seeds = if cfg!(debug_assertions) { 1 } else { 50 };
     let seeds = std::env::var("KVSIM_TWIN_SEEDS").map_or(seeds, |text| text.parse().expect("a number"));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut events = 0;
     for entry in fs::read_dir(folder).expect("scenarios") {
         let path = entry.expect("readable").path();
         if path.is_dir() {
-            continue; // Those are large, and take long.
+            continue;
         }
         let scenario = hurried(&path);
         for seed in 1..=seeds {
@@ -55,4 +55,15 @@ fn no_shipped_scenario_parts_from_its_twin() {
         }
     }
     assert!(events > 100_000, "{events}");
+}
+
+#[test]
+fn no_shipped_scenario_parts_from_its_twin() {
+    run_with_twins("scenarios");
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes in a debug build")]
+fn no_large_scenario_parts_from_its_twin() {
+    run_with_twins("scenarios/large");
 }

@@ -46,9 +46,11 @@ pub enum Asker {
 
 /// Something this node has begun and waits for others to finish.
 #[derive(Clone, Debug, Hash)]
+#[expect(clippy::large_enum_variant, reason = "a box for every write would be an allocation more for each")]
 pub enum Op {
     Write(write::WriteOp),
-    Read(read::ReadOp),
+    /// Boxed: it holds what all replicas have answered, and is twice as large as a write.
+    Read(Box<read::ReadOp>),
     Forward(forward::ForwardOp),
     Handoff(handoff::HandoffOp),
 }
@@ -183,7 +185,7 @@ impl Node {
         };
         match ended {
             Some(Op::Write(op)) => self.expire_write(op, env),
-            Some(Op::Read(op)) => self.expire_read(op, env),
+            Some(Op::Read(op)) => self.expire_read(&op, env),
             Some(Op::Forward(op)) => self.answer(op.asker, op.unknown(), env),
             Some(Op::Handoff(op)) => self.expire_handoff(&op),
             None => {}

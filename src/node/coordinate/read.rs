@@ -47,11 +47,11 @@ pub struct ReadOp {
     started: Instant,
     /// The other replicas, in order of preference.
     pub(super) order: PerReplica<NodeId>,
-    pub(super) wholes: Box<Wholes>,
+    pub(super) wholes: Wholes,
     /// What each replica answered, to know whom to repair.
     pub(super) answers: PerReplica<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
-    pub(super) merged: Box<Siblings>,
+    pub(super) merged: Siblings,
     /// What the client is about to be shown.
     pub(super) goal: Option<Goal>,
     /// Too few can still answer.
@@ -112,13 +112,13 @@ impl Node {
         let (started, deadline) = (env.now.mono, env.now.mono + consistency.timeout);
         let mut order = preference::order(placement, slot, self.me(), self.zone(), |node| self.usable(node));
         order.retain(|node| *node != self.me());
-        let mut wholes = Box::<Wholes>::default();
+        let mut wholes = Wholes::default();
         match &own {
             Some(own) => drop(wholes.found(own)),
             None => order.iter().take(1).for_each(|&node| wholes.ask(node)),
         }
         let id = self.open_op(|_| {
-            Op::Read(ReadOp {
+            Op::Read(Box::new(ReadOp {
                 asker,
                 started,
                 order: order.clone(),
@@ -129,11 +129,11 @@ impl Node {
                 siblings: consistency.siblings,
                 tally,
                 answers: PerReplica::new(),
-                merged: Box::default(),
+                merged: Siblings::default(),
                 goal: None,
                 hopeless: false,
                 replied: false,
-            })
+            }))
         });
         for (rank, &node) in order.iter().enumerate() {
             let message = Message::Fetch { op: id, key: key.clone(), digest: own.is_some() || rank > 0 };
@@ -223,11 +223,11 @@ impl Node {
     }
 
     /// Time is up: whoever has answered by now is repaired.
-    pub(super) fn expire_read(&mut self, op: ReadOp, env: &mut Env) {
+    pub(super) fn expire_read(&mut self, op: &ReadOp, env: &mut Env) {
         if !op.replied {
             self.answer(op.asker, op.failed(), env);
         }
-        self.repair_readers(&op, env);
+        self.repair_readers(op, env);
     }
 }
 

@@ -21,8 +21,9 @@ use crate::quorum::write::Ack;
 impl Node {
     /// Sends `node`, or stores here, what the read `id` is about to show.
     pub(super) fn bring_to_goal(&mut self, id: OpId, node: NodeId, env: &mut Env) {
-        let Some(Op::Read(ReadOp { goal: Some(goal), key, .. })) = self.ops.get(&id) else { return };
-        let (key, siblings) = (key.clone(), goal.siblings.clone());
+        let Some(Op::Read(op)) = self.ops.get(&id) else { return };
+        let Some(goal) = &op.goal else { return };
+        let (key, siblings) = (op.key.clone(), goal.siblings.clone());
         env.out.facts.push(Fact::ReadRepaired);
         if node != self.me() {
             let message = Message::Store { op: id, key, siblings, early: false };
@@ -37,7 +38,8 @@ impl Node {
     /// A replica has what the read shows on its disk. One that refused it (`None`) does not count, and the read goes on
     /// without it.
     pub(in crate::node) fn read_repaired(&mut self, id: OpId, node: NodeId, ack: Option<Ack>, env: &mut Env) {
-        let Some(Op::Read(ReadOp { goal: Some(goal), .. })) = self.ops.get_mut(&id) else { return };
+        let Some(Op::Read(op)) = self.ops.get_mut(&id) else { return };
+        let Some(goal) = &mut op.goal else { return };
         // Only from whom it was sent to: nobody else can know of it.
         if ack == Some(Ack::OnDisk) && goal.sent.contains(&node) && !goal.holders.contains(&node) {
             goal.holders.push(node);

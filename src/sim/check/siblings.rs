@@ -134,7 +134,9 @@ impl<'a> OfKey<'a> {
         let by_value = self.by_value.get_or_init(|| {
             let mut by_value = Map::default();
             for (number, write) in self.writes.iter().enumerate() {
-                write.operation.put().map(|value| by_value.insert(value, number));
+                if let Some(value) = write.operation.put() {
+                    by_value.insert(value, number);
+                }
             }
             by_value
         });
