@@ -3,7 +3,7 @@
 //! - [`checksum`]: 64-bit XXH3 with a context as its seed. Detects accidents, not attackers.
 //! - [`StableHasher`]: what `#[derive(Hash)]` is fed into, with every integer as 64 bits, so that a hash of a whole
 //!   state is equal on every platform (of little-endian order: slices of integers come as raw bytes) and build.
-//! - [`digest`]: BLAKE3 cut to 128 bits, where a collision would hide a divergence (Merkle leaves).
+//! - [`Digest`]: BLAKE3 cut to 128 bits, where a collision would hide a divergence (Merkle leaves).
 
 use core::hash::{Hash, Hasher};
 
