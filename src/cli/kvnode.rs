@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::string::{String, ToString};
 use std::vec::Vec;
-use std::{eprintln, fs, io, println};
+use std::{eprintln, fs, io};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -140,7 +140,7 @@ fn serve(typed: Serve) -> ExitCode {
 fn look(folder: &Folder, verify: bool) -> ExitCode {
     match data::look(&folder.path, verify, folder.json) {
         Ok(report) => {
-            println!("{}", report.text.trim_end());
+            say!("{}", report.text.trim_end());
             if report.is_sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
         }
         Err(error) => finish(Err(std::format!("{}: {error}", folder.path.display()))),

@@ -118,16 +118,18 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     let probe = probe(world);
     let mut checks = check::safety(scenario, world.history(), &probe, world.violations(), world.ghost());
     checks.extend((!scenario.prunes()).then(|| world.audit().check()));
-    checks.push(check::storage::check(world.hosts.iter().map(|host| &host.disk)));
     checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
     checks.extend(scenario.expect.absent(world.facts()));
-    let broken = failed(&checks);
     let mut recovery = check::liveness(scenario, &probe);
+    // What a fault has damaged has to be mended in time; other damage must never be.
+    let storage = check::storage::check(world.hosts.iter().map(|host| &host.disk));
+    if world.ghost().is_quiet() { &mut checks } else { &mut recovery }.push(storage);
     recovery.extend(
         scenario.expect.news_rounds.map(|rounds| {
             check::membership::check(world.membership(), rounds, scenario.nodes[0].gossip_every)
         }),
     );
+    let broken = failed(&checks);
     let is_stuck = matches!(stop, Stop::Stuck) || recovery.iter().any(|check| !check.ok);
     checks.extend(recovery);
     let shown = scenario.expect.demonstrations(scenario.nodes[0].cluster, world.history());
@@ -137,12 +139,18 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     if !broken.is_empty() {
         (Verdict::Safety, broken, checks)
     } else if is_stuck {
-        (Verdict::Liveness, stuck::explain(world), checks)
+        let damage = failed(&checks).into_iter().filter(|reason| reason.starts_with("storage"));
+        (Verdict::Liveness, damage.chain(stuck::explain(world)).collect(), checks)
     } else if !vacuous.is_empty() {
         (Verdict::Vacuous, vacuous, checks)
     } else {
         (Verdict::Pass, Vec::new(), checks)
     }
+}
+
+/// Whether nothing is left of what faults have damaged on disks. Cold damage is found only when the scrub comes by.
+fn is_mended(world: &World) -> bool {
+    world.ghost().is_quiet() || check::storage::check(world.hosts.iter().map(|host| &host.disk)).ok
 }
 
 /// What was declared and did not happen.
@@ -226,7 +234,7 @@ impl<'a> Driver<'a> {
                 return Stop::Unhealed(unhealed);
             }
             if until >= ask || until == end {
-                if has_recovered(&self.world) {
+                if has_recovered(&self.world) && is_mended(&self.world) {
                     return Stop::Recovered;
                 }
                 ask = until + ASK_EVERY;

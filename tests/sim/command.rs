@@ -45,6 +45,18 @@ pub fn command<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     command
 }
 
+/// `kvsim list | head -1`.
+#[test]
+fn who_stops_reading_stops_nothing() {
+    for arguments in [&["list"][..], &["schema"], &["run", "tests/sim/small.toml", "--seed", "42"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = command(arguments.iter().copied());
+        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).output().expect("it starts");
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
 pub fn run(scenario: &Path, more: &[&str]) -> Output {
     let scenario = scenario.to_str().expect("a name in Unicode");
     kvsim(["run", scenario, "--seed", "42"].into_iter().chain(more.iter().copied()))

@@ -1,8 +1,8 @@
 //! `kvsim check`: the checkers that need only a history, on a history from anywhere.
 
+use std::format;
 use std::string::String;
 use std::vec::Vec;
-use std::{format, println};
 
 use serde::Serialize;
 
@@ -47,7 +47,7 @@ pub(super) fn check(typed: &Check) -> Result<u8, String> {
         guarantees: guarantees.iter().map(of_guarantee).collect(),
     };
     if typed.json {
-        println!("{}", serde_json::to_string_pretty(&object).expect("its keys are text"));
+        say!("{}", serde_json::to_string_pretty(&object).expect("its keys are text"));
     } else {
         tell(&object);
     }
@@ -73,15 +73,15 @@ fn of_guarantee(judged: &Judgement) -> Line<'_> {
 }
 
 fn tell(object: &Object) {
-    println!("{} operations", object.operations);
+    say!("{} operations", object.operations);
     for Line { name, result, detail } in &object.checks {
-        println!("{result:<9} {name:<20}{detail}");
+        say!("{result:<9} {name:<20}{detail}");
     }
-    println!("\nguarantees");
+    say!("\nguarantees");
     for Line { name, result, detail } in &object.guarantees {
-        println!("{result:<9} {name:<20}{detail}");
+        say!("{result:<9} {name:<20}{detail}");
     }
-    println!("\n{}", object.verdict.to_uppercase());
+    say!("\n{}", object.verdict.to_uppercase());
 }
 
 /// A guarantee, as it is typed.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::string::String;
 use std::vec::Vec;
-use std::{env, format, println};
+use std::{env, format};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
@@ -68,7 +68,7 @@ fn plain(text: &str) -> String {
 /// Prints failures as workflow commands, if this runs in a workflow.
 pub(super) fn annotate(summary: &Summary) {
     if env::var_os("GITHUB_ACTIONS").is_some() {
-        summary.failures().take(ANNOTATIONS).for_each(|record| println!("{}", annotation(record)));
+        summary.failures().take(ANNOTATIONS).for_each(|record| say!("{}", annotation(record)));
     }
 }
 

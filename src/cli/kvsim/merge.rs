@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::string::String;
 use std::vec::Vec;
-use std::{eprintln, format, println};
+use std::{eprintln, format};
 
 use super::ledger::{self, Head, Line};
 use super::summary::Summary;
@@ -42,9 +42,9 @@ pub(super) fn merge(typed: &Merge) -> Result<u8, String> {
         ci::write_junit(path, &summary)?;
     }
     if typed.json {
-        println!("{}", summary.json());
+        say!("{}", summary.json());
     } else {
-        println!("{}", summary.text());
+        say!("{}", summary.text());
         ci::annotate(&summary);
     }
     let code = summary.exit_code();

@@ -3,11 +3,11 @@
 //!
 //! The verdict must be the one recorded. Hashes and counts are told, and no more: any change of the core changes them.
 
+use std::format;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::string::String;
 use std::vec::Vec;
-use std::{format, println};
 
 use super::Replay;
 use super::load::{self, Loaded};
@@ -35,7 +35,7 @@ pub(super) fn replay(typed: &Replay) -> Result<u8, String> {
     for (loaded, regression) in &regressions {
         failed += usize::from(!replay_one(loaded, regression));
     }
-    println!("{} regressions, {failed} not as expected", regressions.len());
+    say!("{} regressions, {failed} not as expected", regressions.len());
     Ok(u8::from(failed > 0))
 }
 
@@ -45,16 +45,16 @@ fn replay_one(loaded: &Loaded, regression: &Regression) -> bool {
     let now = Record::new(loaded, &ended);
     let as_expected = now.verdict == regression.verdict;
     let word = if as_expected { "ok  " } else { "FAIL" };
-    println!("{word} {} (seed {}): {}", loaded.path.display(), regression.seed, regression.story);
-    println!("     {}", outcome(&now, regression));
+    say!("{word} {} (seed {}): {}", loaded.path.display(), regression.seed, regression.story);
+    say!("     {}", outcome(&now, regression));
     for change in changes(&now, regression) {
-        println!("     {change}");
+        say!("     {change}");
     }
     if !as_expected {
         if !now.passed() {
-            println!("     {}", now.reason);
+            say!("     {}", now.reason);
         }
-        println!("     {}", now.replay);
+        say!("     {}", now.replay);
     }
     as_expected
 }

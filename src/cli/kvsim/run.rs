@@ -1,11 +1,11 @@
 //! `kvsim run`: one scenario, one seed.
 
+use std::eprintln;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::string::String;
 use std::time::Instant as RealInstant;
-use std::{eprintln, print, println};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -42,9 +42,9 @@ pub(super) fn run(typed: &Run) -> Result<u8, String> {
         fs::write(path, page).map_err(|error| load::complain(path, &error))?;
     }
     if typed.json {
-        println!("{}", json::render(&ended, &setting));
+        say!("{}", json::render(&ended, &setting));
     } else {
-        print!("{}", text::render(&ended, &setting));
+        say!("{}", text::render(&ended, &setting).trim_end_matches('\n'));
     }
     lines.map_or(Ok(()), Lines::end)?;
     let record = Record::new(&loaded, &ended);

@@ -1,11 +1,11 @@
 //! `kvsim new`, `kvsim list` and `kvsim schema`: for those who write scenarios.
 
+use std::format;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
 use std::vec::Vec;
-use std::{format, println};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(super) fn new(typed: &New) -> Result<u8, String> {
         File::create_new(&path)?.write_all(text.as_bytes())
     };
     write().map_err(|error| load::complain(&path, &error))?;
-    println!("wrote {0}\n\n    kvsim run {0} --seed 42", path.display());
+    say!("wrote {0}\n\n    kvsim run {0} --seed 42", path.display());
     Ok(0)
 }
 
@@ -43,7 +43,7 @@ fn place(name: &Path) -> PathBuf {
 
 /// Prints the JSON Schema of scenario files.
 pub(super) fn schema() -> Result<u8, String> {
-    println!("{}", scenario::schema());
+    say!("{}", scenario::schema());
     Ok(0)
 }
 
@@ -68,9 +68,9 @@ pub(super) fn list(typed: &List) -> Result<u8, String> {
     let listed: Vec<Listed> =
         paths.iter().map(|path| Ok(listed(&load::scenario(path)?))).collect::<Result<_, String>>()?;
     if typed.json {
-        println!("{}", serde_json::to_string_pretty(&listed).expect("it has no map"));
+        say!("{}", serde_json::to_string_pretty(&listed).expect("it has no map"));
     } else {
-        println!("{}", table(&listed));
+        say!("{}", table(&listed));
     }
     Ok(0)
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::vec::Vec;
-use std::{eprintln, format, println, thread};
+use std::{eprintln, format, thread};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -40,10 +40,10 @@ pub(super) fn sweep(typed: &Sweep) -> Result<u8, String> {
         ci::write_junit(path, &summary)?;
     }
     if typed.json {
-        println!("{}", summary.json());
+        say!("{}", summary.json());
     } else {
-        println!("{}", summary.text());
-        println!("\nresults {}", path.display());
+        say!("{}", summary.text());
+        say!("\nresults {}", path.display());
         ci::annotate(&summary);
     }
     if typed.save {
