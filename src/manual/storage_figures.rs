@@ -54,12 +54,13 @@
 //! look into the cache for its filter (on the reading thread the cache and the filters are three quarters of what the
 //! engine's lookups take). Our rate is much the same for both sizes of values; fjall's is twice as high for these.
 //!
-//! **One sync per put of small values is slower than fjall's**, and not only by chance. fjall sets the length of its journal ahead, so
-//! most of its syncs change no metadata; our log grows with every write, and each sync has to commit the new length to
-//! the journal of the file system. Measured alone, `fdatasync` after appending 160 bytes took 217 µs to a file that
-//! grows and 140 µs to one whose length was set ahead (medians of eight rounds of 300): a ratio of 0.65 for whoever
-//! syncs every write. A log with zeros at its end would need a recovery that tells laid-by space from a lost frame;
-//! until it has one, a file here ends where its writes end. The rows of synced groups are the same cost spread over 64.
+//! **One sync per put of small values is slower than fjall's**, and not only by chance. fjall sets the length of its
+//! journal ahead, so most of its syncs change no metadata; our log grows with every write, and each sync has to commit
+//! the new length to the journal of the file system. Measured alone, `fdatasync` after appending 160 bytes took 217 µs
+//! to a file that grows and 140 µs to one whose length was set ahead (medians of eight rounds of 300): a ratio of 0.65
+//! for whoever syncs every write. A log with zeros at its end would need a recovery that tells laid-by space from a
+//! lost frame; until it has one, a file here ends where its writes end. The rows of synced groups are the same cost
+//! spread over 64.
 //!
 //! **What makes the longest put long.** It was the `close` of removed logs and tables, which frees their blocks: up to
 //! 14 ms each under `strace -T`, and a compaction removes a dozen. Since a thread closes them (`real/close.rs`) the
