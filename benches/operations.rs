@@ -9,7 +9,8 @@
 //!   once. All that is counted is the nodes' own.
 //! - `loopback [operations]`: three nodes as they are served, in this process, and one client on a connection. What is
 //!   counted belongs to all three and their sockets; the client allocates nothing.
-//! - `instructions OPERATION`: only this many gets, then puts, by a replica: for a profiler that counts instructions.
+//! - `instructions [operations]`: so many gets, then as many puts, by a replica, for a profiler of instructions or of
+//!   allocations.
 //!
 //! Without a part, the first two.
 

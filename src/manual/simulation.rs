@@ -79,7 +79,7 @@
 //! | `siblings` | what was replaced or deleted is never read again, and of siblings none was written by somebody who had seen another: there are never more than writes that were truly concurrent |
 //! | `replaced` | the same of what is held in the end |
 //! | `types`, `types-held` | a counter has each step that its reader knows of, once, whatever became of its tries; a set what was added and not taken out, and nothing else: in reads, and in the end |
-//! | `storage` | in the end every byte on every disk matches its checksums |
+//! | `storage` | in the end every byte on every disk matches its checksums: what faults have damaged is mended in time |
 //! | `held` | nothing is stored that nobody wrote |
 //! | `provenance` | a read returns only values that somebody wrote, to that key, and not in the future |
 //! | `recency` | with R + W > N, a read knows every write acknowledged, and all that any read showed, before it began |

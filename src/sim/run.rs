@@ -123,6 +123,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     let mut recovery = check::liveness(scenario, &probe);
     // What a fault has damaged has to be mended in time; other damage must never be.
     let storage = check::storage::check(world.hosts.iter().map(|host| &host.disk));
+    let damage = failed(std::slice::from_ref(&storage));
     if world.ghost().is_quiet() { &mut checks } else { &mut recovery }.push(storage);
     recovery.extend(
         scenario.expect.news_rounds.map(|rounds| {
@@ -139,8 +140,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     if !broken.is_empty() {
         (Verdict::Safety, broken, checks)
     } else if is_stuck {
-        let damage = failed(&checks).into_iter().filter(|reason| reason.starts_with("storage"));
-        (Verdict::Liveness, damage.chain(stuck::explain(world)).collect(), checks)
+        (Verdict::Liveness, [damage, stuck::explain(world)].concat(), checks)
     } else if !vacuous.is_empty() {
         (Verdict::Vacuous, vacuous, checks)
     } else {
