@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 pub use bincode::{Decode, Encode};
 
 use crate::base::bytes::Bytes;
+use crate::base::name::Name;
 
 /// What a decoded value may need in memory, in bytes, whatever its encoding claims. Larger than any frame.
 pub const DECODE_LIMIT: usize = 8 << 20;
@@ -71,23 +72,51 @@ impl Encode for Bytes {
     }
 }
 
+/// The bytes of a container of bytes, as `take` makes something of them where they lie.
+///
+/// We only ever decode from memory, where all bytes lie side by side: one copy, to where they stay.
+fn decode_bytes<D: bincode::de::Decoder, T>(
+    decoder: &mut D,
+    take: impl FnOnce(&[u8]) -> Result<T, bincode::error::DecodeError>,
+) -> Result<T, bincode::error::DecodeError> {
+    use bincode::de::read::Reader;
+    let len = u64::decode(decoder)?;
+    let len = usize::try_from(len).map_err(|_| bincode::error::DecodeError::LimitExceeded)?;
+    decoder.claim_container_read::<u8>(len)?;
+    let end = bincode::error::DecodeError::UnexpectedEnd { additional: len };
+    let taken = take(decoder.reader().peek_read(len).ok_or(end)?)?;
+    decoder.reader().consume(len);
+    Ok(taken)
+}
+
 impl<C> Decode<C> for Bytes {
     fn decode<D: bincode::de::Decoder<Context = C>>(
         decoder: &mut D,
     ) -> Result<Bytes, bincode::error::DecodeError> {
-        use bincode::de::read::Reader;
-        let len = u64::decode(decoder)?;
-        let len = usize::try_from(len).map_err(|_| bincode::error::DecodeError::LimitExceeded)?;
-        decoder.claim_container_read::<u8>(len)?;
-        // We only ever decode from memory, where all bytes lie side by side: one copy, to where they stay.
-        let end = bincode::error::DecodeError::UnexpectedEnd { additional: len };
-        let bytes = decoder.reader().peek_read(len).map(Bytes::new).ok_or(end)?;
-        decoder.reader().consume(len);
-        Ok(bytes)
+        decode_bytes(decoder, |bytes| Ok(Bytes::new(bytes)))
+    }
+}
+
+impl Encode for Name {
+    fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        let text: &str = self;
+        text.encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Name {
+    fn decode<D: bincode::de::Decoder<Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Name, bincode::error::DecodeError> {
+        decode_bytes(decoder, |bytes| {
+            let text = core::str::from_utf8(bytes);
+            text.map(Name::from).map_err(|inner| bincode::error::DecodeError::Utf8 { inner })
+        })
     }
 }
 
 bincode::impl_borrow_decode!(Bytes);
+bincode::impl_borrow_decode!(Name);
 
 #[cfg(test)]
 mod tests {

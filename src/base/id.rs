@@ -1,9 +1,9 @@
 //! Newtypes for everything that is identified by a number, so that no two kinds can be exchanged by mistake.
 
-use alloc::sync::Arc;
 use core::fmt;
 
 use crate::base::codec::{Decode, Encode};
+use crate::base::name::Name;
 
 /// A node's durable identity: minted at its first start, stored in its data folder, never used again by another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -33,7 +33,7 @@ pub struct Generation(pub u64);
 /// Where the peers of a node find it: `host:port` in the real runtime, a node's name in the simulator. The core
 /// only stores and forwards it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct Address(pub Arc<str>);
+pub struct Address(pub Name);
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +43,7 @@ impl fmt::Display for Address {
 
 /// A failure domain, by name: a rack, a room, a data center.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct Zone(pub Arc<str>);
+pub struct Zone(pub Name);
 
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

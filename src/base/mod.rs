@@ -7,5 +7,6 @@ pub mod id;
 pub mod invariant;
 pub mod limits;
 pub mod map;
+pub mod name;
 pub mod rng;
 pub mod time;

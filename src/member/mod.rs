@@ -3,6 +3,7 @@
 pub mod detector;
 pub mod gossip;
 pub mod health;
+pub mod roster;
 pub mod rumour;
 pub mod view;
 pub mod watch;

@@ -18,7 +18,7 @@ pub(super) struct Party {
     rng: Stream,
 }
 
-fn card(node: u64, generation: u64) -> Card {
+pub(super) fn card(node: u64, generation: u64) -> Card {
     Card {
         node: NodeId(node),
         generation: Generation(generation),
@@ -355,7 +355,7 @@ fn a_large_cluster_costs_each_member_no_more_than_a_small_one() {
         let mut crowd = Crowd::new(count);
         for _ in 0..40 {
             crowd.round(|_| true);
-            assert!(crowd.party.views.iter().all(|view| view.members().all(|(_, up)| up)));
+            assert!(crowd.party.views.iter().all(|view| view.members().iter().all(|(_, up)| *up)));
         }
         (crowd.told, crowd.longest) = (0, 0);
         (0..10).for_each(|_| crowd.round(|_| true));

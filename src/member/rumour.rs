@@ -3,20 +3,23 @@
 //! logarithm of that size, and then no more: it is an epidemic that everybody catches in a logarithmic number of
 //! rounds (Demers et al., "Epidemic Algorithms for Replicated Database Maintenance", 1987; as in SWIM, 2002).
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::base::id::NodeId;
+use crate::member::roster::Place;
 
 /// A rumour is told this often for each doubling of the cluster.
-const TOLD_PER_DOUBLING: u32 = 3;
+const TOLD_PER_DOUBLING: u8 = 3;
+/// There is nothing new about a member.
+const NOTHING: u8 = u8::MAX;
 
-/// Members about whom there is something new, by how often it was told or heard again.
+/// Members about whom there is something new, and how often it was told or heard again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rumours {
-    counts: BTreeMap<NodeId, u32>,
-    /// The same by count: what is newest goes first.
-    order: BTreeSet<(u32, NodeId)>,
+    /// By place; [`NOTHING`] for most. A large cluster forms with rumours about all of it, each of which is counted
+    /// with every message: a byte that is found at once.
+    counts: Vec<u8>,
+    /// How many there are.
+    running: usize,
 }
 
 /// The number of doublings that lead to `members`, and one.
@@ -24,50 +27,73 @@ pub fn doublings(members: usize) -> u32 {
     usize::BITS - members.leading_zeros()
 }
 
+/// So many for each doubling.
+fn times(per_doubling: u8, members: usize) -> u8 {
+    per_doubling * u8::try_from(doublings(members)).expect("the doublings of a number of 64 bits")
+}
+
 impl Rumours {
-    /// Something about `node` is new.
-    pub fn start(&mut self, node: NodeId) {
-        self.start_at(node, 0);
+    /// Something about this member is new.
+    pub fn start(&mut self, member: Place) {
+        self.start_at(member, 0);
     }
 
-    /// `node` was not known before. That is told a third as often: when a cluster forms, each has this to tell of all
-    /// others, and whoever misses it hears of the node by chance before long.
-    pub fn introduce(&mut self, node: NodeId, members: usize) {
-        self.start_at(node, (TOLD_PER_DOUBLING - 1) * doublings(members));
+    /// This member was not known before. That is told a third as often: when a cluster forms, each has this to tell of
+    /// all others, and whoever misses it hears of the node by chance before long.
+    pub fn introduce(&mut self, member: Place, members: usize) {
+        self.start_at(member, times(TOLD_PER_DOUBLING - 1, members));
     }
 
-    fn start_at(&mut self, node: NodeId, count: u32) {
-        self.stop(node);
-        self.counts.insert(node, count);
-        self.order.insert((count, node));
+    fn start_at(&mut self, member: Place, count: u8) {
+        let place = member.0 as usize;
+        if self.counts.len() <= place {
+            self.counts.resize(place + 1, NOTHING);
+        }
+        self.running += usize::from(self.counts[place] == NOTHING);
+        self.counts[place] = count;
     }
 
-    /// Whether there is something new about `node`.
-    pub fn has(&self, node: NodeId) -> bool {
-        self.counts.contains_key(&node)
+    /// Whether there is something new about this member.
+    pub fn has(&self, member: Place) -> bool {
+        self.counts.get(member.0 as usize).is_some_and(|&count| count != NOTHING)
     }
 
-    /// What to tell now: up to `limit` members, the newest first. That counts as told.
-    pub fn take(&mut self, limit: usize, members: usize) -> Vec<NodeId> {
-        let nodes: Vec<NodeId> = self.order.iter().take(limit).map(|entry| entry.1).collect();
-        nodes.iter().for_each(|&node| self.count(node, members));
-        nodes
+    /// What to tell now: up to `limit` members, the newest. That counts as told.
+    pub fn take(&mut self, limit: usize, members: usize) -> Vec<Place> {
+        if self.running == 0 {
+            return Vec::new();
+        }
+        let mut with_count = [0usize; NOTHING as usize + 1];
+        self.counts.iter().for_each(|&count| with_count[usize::from(count)] += 1);
+        // All below this count have room, and of those that have it some.
+        let (mut below, mut room) = (0, limit);
+        while below < NOTHING && with_count[usize::from(below)] <= room {
+            room -= with_count[usize::from(below)];
+            below += 1;
+        }
+        let mut newest = Vec::with_capacity(limit.min(self.running));
+        for (place, &count) in (0..).zip(&self.counts) {
+            let is_last = count == below && count != NOTHING && room > 0;
+            room -= usize::from(is_last);
+            if count < below || is_last {
+                newest.push(Place(place));
+            }
+        }
+        assert_eq!(newest.len(), limit.min(self.running), "as many rumours run as were counted");
+        newest.iter().for_each(|&member| self.count(member, members));
+        newest
     }
 
     /// Told, or heard from somebody who knows it already: in both cases it has got further.
-    pub fn count(&mut self, node: NodeId, members: usize) {
-        let Some(count) = self.stop(node) else { return };
-        if count + 1 < TOLD_PER_DOUBLING * doublings(members) {
-            self.counts.insert(node, count + 1);
-            self.order.insert((count + 1, node));
+    pub fn count(&mut self, member: Place, members: usize) {
+        let Some(count) = self.counts.get_mut(member.0 as usize).filter(|count| **count != NOTHING) else {
+            return;
+        };
+        *count += 1;
+        if *count >= times(TOLD_PER_DOUBLING, members) {
+            *count = NOTHING;
+            self.running -= 1;
         }
-        assert_eq!(self.counts.len(), self.order.len(), "both list the same rumours");
-    }
-
-    fn stop(&mut self, node: NodeId) -> Option<u32> {
-        let count = self.counts.remove(&node)?;
-        self.order.remove(&(count, node));
-        Some(count)
     }
 }
 
@@ -78,10 +104,10 @@ mod tests {
     #[test]
     fn what_is_new_is_told_first_and_not_for_ever() {
         let mut rumours = Rumours::default();
-        rumours.start(NodeId(1));
-        assert_eq!(rumours.take(1, 1000), [NodeId(1)]);
-        rumours.start(NodeId(2));
-        assert_eq!(rumours.take(1, 1000), [NodeId(2)]);
+        rumours.start(Place(1));
+        assert_eq!(rumours.take(1, 1000), [Place(1)]);
+        rumours.start(Place(2));
+        assert_eq!(rumours.take(1, 1000), [Place(2)]);
         let told = (0..1000).take_while(|_| !rumours.take(2, 1000).is_empty()).count();
         assert_eq!(told, 29, "three times ten doublings, one of which was told already");
     }
@@ -89,7 +115,7 @@ mod tests {
     #[test]
     fn an_introduction_is_told_less_often_than_a_failure() {
         let mut rumours = Rumours::default();
-        rumours.introduce(NodeId(1), 1000);
+        rumours.introduce(Place(1), 1000);
         let told = (0..1000).take_while(|_| !rumours.take(2, 1000).is_empty()).count();
         assert_eq!(told, 10, "ten doublings");
     }
@@ -97,10 +123,10 @@ mod tests {
     #[test]
     fn what_is_heard_again_is_told_less_often() {
         let mut rumours = Rumours::default();
-        rumours.start(NodeId(1));
-        (0..29).for_each(|_| rumours.count(NodeId(1), 1000));
-        assert!(rumours.has(NodeId(1)));
-        rumours.count(NodeId(1), 1000);
-        assert!(!rumours.has(NodeId(1)) && rumours.take(9, 1000).is_empty());
+        rumours.start(Place(1));
+        (0..29).for_each(|_| rumours.count(Place(1), 1000));
+        assert!(rumours.has(Place(1)));
+        rumours.count(Place(1), 1000);
+        assert!(!rumours.has(Place(1)) && rumours.take(9, 1000).is_empty());
     }
 }

@@ -18,6 +18,7 @@ use crate::base::time::{Duration, Instant};
 use crate::member::detector::{Charges, ONE_CONVICTS, Sign};
 use crate::member::gossip::{ACCUSATIONS_MAX, Accusation, Card, Gossip, NEWS_MAX, News};
 use crate::member::health::{Health, Symptoms};
+use crate::member::roster::{Member, Place, Roster};
 use crate::member::rumour::{Rumours, doublings};
 use crate::member::watch::{Ring, WATCHED};
 
@@ -29,21 +30,10 @@ const SAMPLE: usize = 8;
 const NEAR_DOUBLINGS: u32 = 4;
 
 /// See [`View::invariants`].
-const LOOKED_AT: usize = 16;
+const LOOKED_AT: usize = 8;
 
 /// How often a node raises its generation above what is told of it, before it concludes that its rival is alive.
 const RAISES_MAX: u32 = 8;
-
-/// A member that is not this node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Member {
-    card: Card,
-    heartbeat: u64,
-    /// When the heartbeat was last seen to rise, on the own clock, or when this node began to watch it.
-    advanced: Instant,
-    /// The own judgement: silent for too long. Only who is watched is judged.
-    suspected: bool,
-}
 
 /// Something about a member changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,12 +85,12 @@ impl fmt::Display for Belief {
 
 /// What one node believes of the cluster. No member is ever forgotten here, and every member is contacted for ever:
 /// so the two sides of a long split find each other again.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Hash)]
 pub struct View {
     me: News,
-    members: BTreeMap<NodeId, Member>,
+    members: Roster,
     /// The members in an order that chance changes, to draw from.
-    deck: Vec<NodeId>,
+    deck: Vec<Place>,
     ring: Ring,
     watched: Vec<NodeId>,
     charges: BTreeMap<NodeId, Charges>,
@@ -126,7 +116,7 @@ impl View {
         ring.insert(me.node);
         View {
             me: News { card: me, heartbeat: 0 },
-            members: BTreeMap::new(),
+            members: Roster::default(),
             deck: Vec::new(),
             ring,
             watched: Vec::new(),
@@ -144,12 +134,12 @@ impl View {
     }
 
     /// All members, this node included, in order of id, each with whether it is believed to be up.
-    pub fn members(&self) -> impl Iterator<Item = (&Card, bool)> {
-        let me = &self.me.card;
-        let with_state = |member: &'_ Member| !self.is_down(member.card.node);
-        let before = self.members.range(..me.node).map(move |(_, member)| (&member.card, with_state(member)));
-        let after = self.members.range(me.node..).map(move |(_, member)| (&member.card, with_state(member)));
-        before.chain([(me, true)]).chain(after)
+    pub fn members(&self) -> Vec<(&Card, bool)> {
+        let others = self.members.by_node().into_iter().map(|member| &member.card);
+        let mut members: Vec<_> = others.map(|card| (card, !self.is_down(card.node))).collect();
+        let before = members.partition_point(|(card, _)| card.node < self.me.card.node);
+        members.insert(before, (&self.me.card, true));
+        members
     }
 
     /// How many there are, this node included.
@@ -159,9 +149,9 @@ impl View {
 
     /// What is believed of every other member, in order of id.
     pub fn beliefs(&self) -> impl Iterator<Item = Belief> {
-        self.members.iter().map(|(&node, member)| Belief {
+        self.members.by_node().into_iter().map(|&Member { card: Card { node, .. }, suspected, .. }| Belief {
             node,
-            suspected: member.suspected,
+            suspected,
             down: self.is_down(node),
             accusers: self.charges.get(&node).map(Charges::voices).unwrap_or_default(),
         })
@@ -171,12 +161,14 @@ impl View {
     /// for after each step.
     pub fn invariants(&self) -> Result<(), Broken> {
         let (me, count) = (self.me.card.node, self.members.len() + 1);
-        holds(!self.members.contains_key(&me), "a node is not a member beside itself")?;
+        holds(self.members.place(me).is_none(), "a node is not a member beside itself")?;
         holds(count <= MEMBERS_MAX + 1, "no more members are known than there may be")?;
         let listed = (self.deck.len() + 1, self.ring.len());
         holds(listed == (count, count), "the deck and the ring list every member")?;
-        self.members.iter().take(LOOKED_AT).try_for_each(|(&node, member)| {
-            holds(member.card.node == node, "a member goes by its own name")?;
+        self.members.iter().take(LOOKED_AT).try_for_each(|member| {
+            let node = member.card.node;
+            let found = self.members.get(node).is_some_and(|found| core::ptr::eq(found, member));
+            holds(found, "a member goes by its own name")?;
             let charges = self.charges.get(&node);
             holds(
                 self.down.contains(&node) == charges.is_some_and(|charges| charges.convict(count)),
@@ -192,7 +184,7 @@ impl View {
 
     /// Whether to count on `node`: known, not suspected here, and not convicted.
     pub fn usable(&self, node: NodeId) -> bool {
-        !self.is_down(node) && self.members.get(&node).is_some_and(|member| !member.suspected)
+        !self.is_down(node) && self.members.get(node).is_some_and(|member| !member.suspected)
     }
 
     /// Whether `node` was convicted by enough observers.
@@ -207,7 +199,7 @@ impl View {
 
     /// The generation of `node`, if it is known.
     pub fn generation(&self, node: NodeId) -> Option<Generation> {
-        self.members.get(&node).map(|member| member.card.generation)
+        self.members.get(node).map(|member| member.card.generation)
     }
 
     /// What gossip tells a node of itself: the generation of another life of it that went further than this one, and
@@ -239,7 +231,7 @@ impl View {
         self.me.heartbeat += 1;
         self.health.note(Symptoms {
             late: since > self.every.saturating_mul(3).divided(2),
-            deaf: !self.heard && self.deck.iter().filter(|node| !self.is_down(**node)).nth(1).is_some(),
+            deaf: !self.heard && self.members.len() - self.down.len() > 1,
             accused: self.accused,
         });
         (self.heard, self.accused) = (false, false);
@@ -264,7 +256,7 @@ impl View {
     fn choose_watched(&mut self, now: Instant) {
         let watched = self.ring.neighbours(self.me.card.node, |node| self.is_down(node));
         for &node in watched.iter().filter(|node| self.watched.binary_search(node).is_err()) {
-            if let Some(member) = self.members.get_mut(&node) {
+            if let Some(member) = self.members.get_mut(node) {
                 member.advanced = now;
             }
         }
@@ -278,7 +270,7 @@ impl View {
 
     /// This node has nothing to say against `node` any more. A conviction stands all the same.
     fn believe(&mut self, node: NodeId) {
-        if let Some(member) = self.members.get_mut(&node) {
+        if let Some(member) = self.members.get_mut(node) {
             member.suspected = false;
         }
         if !self.is_down(node)
@@ -290,7 +282,8 @@ impl View {
 
     fn look_at(&mut self, node: NodeId, paused: bool, now: Instant) -> Option<Change> {
         let (patience, me) = (self.patience(), self.me.card.node);
-        let member = self.members.get_mut(&node).expect("who is watched is a member");
+        let place = self.members.place(node).expect("who is watched is a member");
+        let member = &mut self.members[place];
         if paused {
             member.advanced = now;
         }
@@ -305,42 +298,43 @@ impl View {
             return (!before).then_some(Change::Withheld(node));
         }
         if self.charges.entry(node).or_default().hear(me, last, now) {
-            self.rumours.start(node);
+            self.rumours.start(place);
         }
-        self.judge(node)
+        self.judge(place)
     }
 
     /// What to tell a peer: this node, what is new, some others by chance, and who is accused of them.
     pub fn tell(&mut self, rng: &mut Stream, audience: Audience, layout: u64, wants_reply: bool) -> Gossip {
-        let count = self.count();
-        let mut told = BTreeSet::new();
+        let asker = match audience {
+            Audience::Asker(node) => self.members.place(node),
+            Audience::Neighbour | Audience::Anybody => None,
+        };
+        let mut told = self.rumours.take(NEWS_MAX / 2, self.count());
+        let near = if audience == Audience::Neighbour { &self.watched[..] } else { &[] };
+        let near = near.iter().filter_map(|&node| self.members.place(node));
+        let (len, sampled) = (self.members.len(), if self.members.len() <= SMALL { SMALL } else { SAMPLE });
+        let first = if len > 0 { rng.below(len as u64) as usize } else { 0 };
+        for place in near.chain(self.members.around(first).take(sampled)) {
+            if !told.contains(&place) {
+                told.push(place);
+            }
+        }
         let mut gossip = Gossip {
             sender: self.me.clone(),
-            others: Vec::with_capacity(SMALL),
+            others: Vec::with_capacity(told.len() + 1),
             accusations: Vec::new(),
             layout,
             wants_reply,
         };
-        let new = self.rumours.take(NEWS_MAX / 2, count);
-        let near = if audience == Audience::Neighbour { &self.watched[..] } else { &[] };
-        if let Audience::Asker(node) = audience
-            && let Some(member) = self.members.get(&node).filter(|_| told.insert(node))
-        {
-            gossip.others.push(member.news());
-        }
-        let sampled = if self.members.len() <= SMALL { SMALL } else { SAMPLE };
-        let start = rng.pick(&self.deck).copied().unwrap_or_default();
-        let sample = self.members.range(start..).chain(self.members.range(..start)).map(|entry| *entry.0);
-        for node in new.into_iter().chain(near.iter().copied()).chain(sample.take(sampled)) {
-            if told.insert(node) {
-                self.tell_of(node, &mut gossip);
-            }
+        gossip.others.extend(asker.map(|place| self.members[place].news()));
+        for place in told.into_iter().filter(|&place| asker != Some(place)) {
+            self.tell_of(&self.members[place], &mut gossip);
         }
         gossip
     }
 
-    fn tell_of(&self, node: NodeId, gossip: &mut Gossip) {
-        let Some(member) = self.members.get(&node) else { return };
+    fn tell_of(&self, member: &Member, gossip: &mut Gossip) {
+        let node = member.card.node;
         if let Some((generation, heartbeat)) = self.vouched(node)
             && gossip.accusations.len() < ACCUSATIONS_MAX
         {
@@ -365,7 +359,8 @@ impl View {
         while at < self.deck.len() && targets.len() < count {
             let other = at + rng.below((self.deck.len() - at) as u64) as usize;
             self.deck.swap(at, other);
-            targets.extend(Some(self.deck[at]).filter(|&node| self.usable(node)));
+            let node = self.members[self.deck[at]].card.node;
+            targets.extend(Some(node).filter(|&node| self.usable(node)));
             at += 1;
         }
         let suspected = self.watched.iter().filter(|&&node| !self.is_down(node) && !self.usable(node));
@@ -407,49 +402,50 @@ impl View {
         if node == self.me.card.node {
             return Vec::new();
         }
-        let Some(member) = self.members.get_mut(&node) else {
+        let Some(place) = self.members.place(node) else {
             return if count < MEMBERS_MAX { self.join(news, now) } else { Vec::new() };
         };
+        let member = &mut self.members[place];
         if news.card.generation < member.card.generation {
             return [Change::Refused(node)].into();
         }
         if news.card.generation > member.card.generation {
             *member = Member::new(news, now);
-            self.rumours.start(node);
+            self.rumours.start(place);
             let mut changes: Vec<Change> = [Change::Joined(news.card.clone())].into();
-            changes.extend(self.refute(node));
+            changes.extend(self.refute(place));
             return changes;
         }
         if news.heartbeat <= member.heartbeat {
-            self.rumours.count(node, count);
+            self.rumours.count(place, count);
             return Vec::new();
         }
         (member.heartbeat, member.advanced, member.suspected) = (news.heartbeat, now, false);
-        self.refute(node).into_iter().collect()
+        self.refute(place).into_iter().collect()
     }
 
     fn join(&mut self, news: &News, now: Instant) -> Vec<Change> {
-        let node = news.card.node;
-        self.members.insert(node, Member::new(news, now));
-        self.deck.push(node);
-        self.ring.insert(node);
-        self.rumours.introduce(node, self.members.len() + 1);
+        let place = self.members.add(Member::new(news, now));
+        self.deck.push(place);
+        self.ring.insert(news.card.node);
+        self.rumours.introduce(place, self.count());
         assert_eq!(self.members.len(), self.deck.len(), "each member is once in the deck");
         let mut changes = Vec::from([Change::Joined(news.card.clone())]);
         if self.count() == ONE_CONVICTS + 1 {
             // One observer's word is not enough any more.
-            changes.extend(self.down.clone().into_iter().filter_map(|node| self.judge(node)));
+            let down: Vec<Place> = self.down.iter().filter_map(|&node| self.members.place(node)).collect();
+            changes.extend(down.into_iter().filter_map(|place| self.judge(place)));
         }
         changes
     }
 
-    /// A sign of life of `node` has arrived. If anything was held against it, others will want to know.
-    fn refute(&mut self, node: NodeId) -> Option<Change> {
-        let member = self.members.get(&node)?;
+    /// A sign of life of a member has arrived. If anything was held against it, others will want to know.
+    fn refute(&mut self, place: Place) -> Option<Change> {
+        let member = &self.members[place];
         let sign = (member.card.generation, member.heartbeat);
-        self.charges.get_mut(&node)?.refute(sign);
-        self.rumours.start(node);
-        self.judge(node)
+        self.charges.get_mut(&member.card.node)?.refute(sign);
+        self.rumours.start(place);
+        self.judge(place)
     }
 
     fn hear_accusation(&mut self, from: NodeId, accusation: &Accusation, now: Instant) -> Option<Change> {
@@ -459,41 +455,32 @@ impl View {
             return None;
         }
         // The accused has no say in it; and who is not known yet will be heard of again.
-        let member = self.members.get(&node).filter(|_| node != from)?;
+        let place = self.members.place(node).filter(|_| node != from)?;
+        let member = &self.members[place];
         if last < (member.card.generation, member.heartbeat) {
             // `from` has missed a sign of life.
-            if self.vouched(node).is_none() && !self.rumours.has(node) {
-                self.rumours.start(node);
+            if self.vouched(node).is_none() && !self.rumours.has(place) {
+                self.rumours.start(place);
             }
             return None;
         }
         if self.vouched(node).is_some() {
-            self.rumours.count(node, self.members.len() + 1);
+            self.rumours.count(place, self.count());
         }
         self.charges.entry(node).or_default().hear(from, last, now);
-        self.judge(node)
+        self.judge(place)
     }
 
     /// Brings a member's state in line with its charges; the answer is what changed.
-    fn judge(&mut self, node: NodeId) -> Option<Change> {
-        let count = self.count();
+    fn judge(&mut self, place: Place) -> Option<Change> {
+        let (node, count) = (self.members[place].card.node, self.count());
         let down = self.charges.get(&node).is_some_and(|charges| charges.convict(count));
         let changed = if down { self.down.insert(node) } else { self.down.remove(&node) };
         if !changed {
             return None;
         }
-        self.rumours.start(node);
+        self.rumours.start(place);
         Some(if down { Change::Down(node) } else { Change::Up(node) })
-    }
-}
-
-impl Member {
-    fn new(news: &News, now: Instant) -> Member {
-        Member { card: news.card.clone(), heartbeat: news.heartbeat, advanced: now, suspected: false }
-    }
-
-    fn news(&self) -> News {
-        News { card: self.card.clone(), heartbeat: self.heartbeat }
     }
 }
 
@@ -514,7 +501,7 @@ mod tests {
             view.invariants().is_err()
         };
         fn member(view: &mut View) -> &mut Member {
-            view.members.get_mut(&NodeId(3)).expect("a member")
+            view.members.get_mut(NodeId(3)).expect("a member")
         }
         assert!(broken(|view| view.down.clear()));
         assert!(broken(|view| view.down.extend([NodeId(2)])));
@@ -524,7 +511,9 @@ mod tests {
         assert!(broken(|view| member(view).heartbeat += 1));
         assert!(broken(|view| member(view).card.node = NodeId(1)));
         let mut double = sound.clone();
-        double.members.insert(NodeId(0), double.members[&NodeId(3)].clone());
+        let mut myself = double.members.get(NodeId(3)).expect("a member").clone();
+        myself.card.node = NodeId(0);
+        double.members.add(myself);
         assert!(double.invariants().is_err());
     }
 }

@@ -164,6 +164,7 @@ impl Node {
         let members: Vec<Member> = self
             .view
             .members()
+            .into_iter()
             .filter(|(card, up)| *up || card.node == self.me())
             .map(|(card, _)| Member { node: card.node, zone: card.zone.clone(), capacity: card.capacity })
             .collect();

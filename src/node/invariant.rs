@@ -7,6 +7,9 @@ use crate::node::coordinate::Op;
 use crate::node::step::Node;
 use crate::storage::Position;
 
+/// Of the open operations, so many are looked at. One that stays behind is soon among them.
+const OLDEST: usize = 4;
+
 impl Node {
     /// Looks at everything that costs little to look at: some comparisons, and one for each member of a small cluster.
     pub fn invariants(&self) -> Result<(), Broken> {
@@ -23,7 +26,10 @@ impl Node {
         self.shares()?;
         in_line(self.waiting(), durable, appended)?;
         holds(self.timers.count() >= self.ops.len(), "every operation has a deadline")?;
-        holds(self.ops.values().all(Op::is_open), "an operation that has ended leaves its place")?;
+        holds(
+            self.ops.values().take(OLDEST).all(Op::is_open),
+            "an operation that has ended leaves its place",
+        )?;
         let layout = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
         holds(layout <= self.layout_heard, "the layout in force has been heard of")
     }

@@ -355,7 +355,7 @@ impl Node {
     }
 
     pub fn status(&self) -> Status {
-        let members = self.view.members().map(|(card, up)| MemberStatus {
+        let members = self.view.members().into_iter().map(|(card, up)| MemberStatus {
             node: card.node,
             address: card.address.clone(),
             zone: card.zone.clone(),

@@ -84,12 +84,11 @@ impl Action {
         }
     }
 
-    /// What it is about, for the timeline.
-    pub fn whom(&self) -> String {
+    /// The hosts that it is about; none for what happens on links.
+    pub fn hosts(&self) -> [Option<usize>; 2] {
         match self {
-            Action::Partition { sides, .. } => sides.clone(),
-            Action::Link { ends, .. } => ends.clone(),
-            Action::Swap { nodes: (one, other) } => format!("n{} and n{}", one + 1, other + 1),
+            Action::Partition { .. } | Action::Link { .. } => [None; 2],
+            Action::Swap { nodes: (one, other) } => [Some(*one), Some(*other)],
             Action::Crash { node, .. }
             | Action::Restart { node }
             | Action::Host { node, .. }
@@ -97,25 +96,23 @@ impl Action {
             | Action::Disk { node, .. }
             | Action::Damage { node, .. }
             | Action::Wipe { node }
-            | Action::Restore { node, .. } => format!("n{}", node + 1),
+            | Action::Restore { node, .. } => [Some(*node), None],
+        }
+    }
+
+    /// What it is about, for the timeline.
+    pub fn whom(&self) -> String {
+        match (self, self.hosts()) {
+            (Action::Partition { sides: ends, .. } | Action::Link { ends, .. }, _) => ends.clone(),
+            (_, [Some(one), Some(other)]) => format!("n{} and n{}", one + 1, other + 1),
+            (_, [one, _]) => one.map(|node| format!("n{}", node + 1)).unwrap_or_default(),
         }
     }
 
     /// Whether `node` may look worse to others because of it. A fault of some links is one of all nodes: what was to
     /// come through them is missed elsewhere too.
     fn disturbs(&self, node: usize) -> bool {
-        match self {
-            Action::Partition { .. } | Action::Link { .. } => true,
-            Action::Swap { nodes: (one, other) } => [*one, *other].contains(&node),
-            Action::Crash { node: whom, .. }
-            | Action::Restart { node: whom }
-            | Action::Host { node: whom, .. }
-            | Action::Clock { node: whom, .. }
-            | Action::Disk { node: whom, .. }
-            | Action::Damage { node: whom, .. }
-            | Action::Wipe { node: whom }
-            | Action::Restore { node: whom, .. } => *whom == node,
-        }
+        matches!(self, Action::Partition { .. } | Action::Link { .. }) || self.hosts().contains(&Some(node))
     }
 
     /// Whether it may decide what is on a disk, or who can still be asked: what was promised before is held against

@@ -8,7 +8,7 @@ mod faults;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::mem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -74,8 +74,8 @@ pub struct World {
     copies: BTreeMap<usize, SimDisk>,
     /// Hosts that have each other's disks, and the fault that did it.
     swapped: Vec<(usize, usize, usize)>,
-    /// A fault of a host has begun, so hosts are asked what they met.
-    troubled: bool,
+    /// Hosts of which a fault has ever begun: they are asked what they met.
+    troubled: BTreeSet<usize>,
     /// By [`Fact`].
     facts: Vec<u64>,
     /// What no declared fault explains.
@@ -164,7 +164,7 @@ impl World {
             ghost: Ghost::default(),
             copies: BTreeMap::new(),
             swapped: Vec::new(),
-            troubled: false,
+            troubled: BTreeSet::new(),
             seed,
             facts: vec![0; Fact::ALL.len()],
             violations: Vec::new(),
@@ -195,9 +195,7 @@ impl World {
             self.audit.audit(&self.hosts, at);
         }
         self.happen(event);
-        if self.troubled {
-            self.credit_hosts();
-        }
+        self.credit_hosts();
         Some(Step { at, kind, whom })
     }
 
@@ -378,9 +376,7 @@ impl World {
             | Event::Calm
                 if self.calm => {}
             Event::Fault { index } => {
-                let network =
-                    matches!(self.faults[index].action, Action::Partition { .. } | Action::Link { .. });
-                self.troubled |= !network;
+                self.troubled.extend(self.faults[index].action.hosts().into_iter().flatten());
                 self.fault(index);
             }
             Event::Strike { index } => {

@@ -10,23 +10,54 @@ use crate::base::checksum::checksum;
 /// Bytes of every chunk but the last. A sync that begins shares the last one, so that the next append copies it: the
 /// smaller, the less.
 const CHUNK: u64 = 4 << 10;
+/// Chunks of every group but the last. Every sync clones a file, so what is shared is shared by groups.
+const GROUP: usize = 64;
+
+type Chunk = Arc<Vec<u8>>;
 
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Content {
-    chunks: Vec<Arc<Vec<u8>>>,
+    groups: Vec<Arc<Vec<Chunk>>>,
 }
 
 /// Each chunk by its length and checksum.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.chunks.iter().map(|chunk| (chunk.len(), checksum(0, chunk)))).finish()
+        let chunks = self.groups.iter().flat_map(|group| group.iter());
+        f.debug_list().entries(chunks.map(|chunk| (chunk.len(), checksum(0, chunk)))).finish()
     }
 }
 
 impl Content {
     pub fn len(&self) -> u64 {
-        let Some(last) = self.chunks.last() else { return 0 };
-        (self.chunks.len() as u64 - 1) * CHUNK + last.len() as u64
+        let Some((group, last)) = self.groups.last().and_then(|group| Some((group, group.last()?))) else {
+            return 0;
+        };
+        let before = (self.groups.len() - 1) * GROUP + group.len() - 1;
+        before as u64 * CHUNK + last.len() as u64
+    }
+
+    /// The chunk that has this byte, if the file reaches so far.
+    fn chunk(&self, offset: u64) -> Option<&Chunk> {
+        let index = (offset / CHUNK) as usize;
+        self.groups.get(index / GROUP)?.get(index % GROUP)
+    }
+
+    fn chunk_mut(&mut self, offset: u64) -> Option<&mut Chunk> {
+        let index = (offset / CHUNK) as usize;
+        Arc::make_mut(self.groups.get_mut(index / GROUP)?).get_mut(index % GROUP)
+    }
+
+    /// The last chunk, which has room: a new one if there was none.
+    fn last_mut(&mut self) -> &mut Chunk {
+        if self.groups.last().is_none_or(|group| group.len() == GROUP && is_full(&group[GROUP - 1])) {
+            self.groups.push(Arc::new(Vec::with_capacity(GROUP)));
+        }
+        let group = Arc::make_mut(self.groups.last_mut().expect("just made sure"));
+        if group.last().is_none_or(is_full) {
+            group.push(Arc::default());
+        }
+        group.last_mut().expect("just made sure")
     }
 
     /// Reads up to `buffer.len()` bytes; fewer at the end.
@@ -34,7 +65,7 @@ impl Content {
         let mut read = 0;
         while read < buffer.len() {
             let at = offset.saturating_add(read as u64);
-            let Some(chunk) = self.chunks.get((at / CHUNK) as usize) else { break };
+            let Some(chunk) = self.chunk(at) else { break };
             let Some(rest) = chunk.get((at % CHUNK) as usize..).filter(|rest| !rest.is_empty()) else {
                 break;
             };
@@ -47,16 +78,8 @@ impl Content {
 
     pub fn append(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
-            let room = match self.chunks.last() {
-                Some(last) => CHUNK as usize - last.len(),
-                None => 0,
-            };
-            if room == 0 {
-                self.chunks.push(Arc::default());
-                continue;
-            }
-            let (now, later) = data.split_at(room.min(data.len()));
-            let last = self.chunks.last_mut().expect("just made sure");
+            let last = self.last_mut();
+            let (now, later) = data.split_at(data.len().min(CHUNK as usize - last.len()));
             if let Some(own) = Arc::get_mut(last) {
                 own.extend_from_slice(now);
             } else {
@@ -72,18 +95,24 @@ impl Content {
 
     /// Cuts to `len` bytes, if it is longer.
     pub fn truncate(&mut self, len: u64) {
-        self.chunks.truncate(len.div_ceil(CHUNK) as usize);
-        if len < self.len()
-            && let Some(last) = self.chunks.last_mut()
-        {
+        if len >= self.len() {
+            return;
+        }
+        let chunks = len.div_ceil(CHUNK) as usize;
+        self.groups.truncate(chunks.div_ceil(GROUP));
+        if let Some(last) = self.groups.last_mut() {
+            Arc::make_mut(last).truncate(chunks - (chunks - 1) / GROUP * GROUP);
+        }
+        if let Some(last) = self.chunk_mut(len.saturating_sub(1)) {
             Arc::make_mut(last).truncate((len - (len - 1) / CHUNK * CHUNK) as usize);
         }
     }
 
     pub fn flip_bit(&mut self, bit: u64) -> bool {
         let at = bit / 8;
-        let chunk = self.chunks.get_mut((at / CHUNK) as usize);
-        let Some(chunk) = chunk.filter(|chunk| at % CHUNK < chunk.len() as u64) else { return false };
+        let Some(chunk) = self.chunk_mut(at).filter(|chunk| at % CHUNK < chunk.len() as u64) else {
+            return false;
+        };
         Arc::make_mut(chunk)[(at % CHUNK) as usize] ^= 1 << (bit % 8);
         true
     }
@@ -122,6 +151,10 @@ impl Content {
     }
 }
 
+fn is_full(chunk: &Chunk) -> bool {
+    chunk.len() as u64 == CHUNK
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,14 +167,22 @@ mod tests {
 
     #[test]
     fn appends_reads_and_cuts_across_chunks() {
-        let bytes: Vec<u8> = (0..3 * CHUNK + 100).map(|n| (n % 251) as u8).collect();
+        let group = GROUP as u64 * CHUNK;
+        let bytes: Vec<u8> = (0..group + 3 * CHUNK + 100).map(|n| (n % 251) as u8).collect();
         let mut written = Content::default();
         bytes.chunks(777).for_each(|part| written.append(part));
         assert_eq!(written.to_vec(), bytes);
-        for len in [3 * CHUNK + 100, 3 * CHUNK + 1, 3 * CHUNK, 3 * CHUNK - 1, CHUNK, 1, 0] {
+        let whole = written.clone();
+        let beyond = [group + 3 * CHUNK + 100, group + 2 * CHUNK, group + 1, group, group - 1];
+        for len in beyond.into_iter().chain([3 * CHUNK + 1, 3 * CHUNK, 3 * CHUNK - 1, CHUNK, 1, 0]) {
             written.truncate(len);
             assert_eq!(written.len(), len);
             assert_eq!(written.to_vec(), bytes[..len as usize]);
+            // However it came about, it is the same.
+            assert_eq!(written, content(&bytes[..len as usize]));
+            let mut grown = written.clone();
+            grown.append(&bytes[len as usize..]);
+            assert_eq!(grown, whole);
         }
         let mut buffer = [0; 10];
         assert_eq!(written.read_at(u64::MAX, &mut buffer), 0);

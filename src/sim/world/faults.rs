@@ -157,7 +157,7 @@ impl World {
     /// Adds what hosts met to the account of the faults.
     pub(super) fn credit_hosts(&mut self) {
         let met = &mut self.scratch.effective;
-        self.hosts.iter_mut().for_each(|host| host.take_met(met));
+        self.troubled.iter().for_each(|&node| self.hosts[node].take_met(met));
         for fault in met.drain(..) {
             self.effects[fault].effective = true;
             self.effects[fault].amount += 1;
