@@ -7,6 +7,7 @@
 
 use core::hash::{Hash, Hasher};
 
+use arrayvec::ArrayVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// XXH3-64 of `bytes`, bound to `context` (a file id and offset, say), so that right bytes in a wrong place fail.
@@ -14,18 +15,36 @@ pub fn checksum(context: u64, bytes: &[u8]) -> u64 {
     xxh3_64_with_seed(bytes, context)
 }
 
-/// BLAKE3 of bytes that come in pieces, cut to 128 bits.
+/// Bytes that a [`Digest`] gathers before it hashes them: most of what is hashed is shorter.
+const GATHERED: usize = 256;
+
+/// BLAKE3 of bytes that come in pieces, cut to 128 bits. The pieces are small, a number each, and BLAKE3 takes in
+/// blocks: so they are gathered first.
 #[derive(Clone, Debug, Default)]
-pub struct Digest(blake3::Hasher);
+pub struct Digest {
+    gathered: ArrayVec<u8, GATHERED>,
+    /// What came before, if it was too much to gather.
+    before: Option<blake3::Hasher>,
+}
 
 impl Digest {
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        for piece in bytes.chunks(GATHERED) {
+            if self.gathered.try_extend_from_slice(piece).is_err() {
+                self.before.get_or_insert_default().update(&self.gathered);
+                self.gathered.clear();
+                self.gathered.extend(piece.iter().copied());
+            }
+        }
     }
 
-    pub fn finish(&self) -> u128 {
+    pub fn finish(self) -> u128 {
+        let hash = match self.before {
+            Some(mut before) => before.update(&self.gathered).finalize(),
+            None => blake3::hash(&self.gathered),
+        };
         let mut head = [0u8; 16];
-        head.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        head.copy_from_slice(&hash.as_bytes()[..16]);
         u128::from_le_bytes(head)
     }
 }
@@ -140,6 +159,19 @@ mod tests {
         digest.update(b"sim");
         assert_eq!(digest.finish(), 0x8b90_c343_9215_fe6d_8a27_d5b4_c187_7fd0);
         assert_eq!(mix(0, 1), 0x910a_2dec_8902_5cc1);
+    }
+
+    #[test]
+    fn a_digest_is_that_of_all_its_pieces() {
+        let bytes: std::vec::Vec<u8> = (0..4 * GATHERED).map(|n| (n % 251) as u8).collect();
+        for (size, len) in
+            [(1, 700), (100, GATHERED), (GATHERED, 2 * GATHERED), (3 * GATHERED + 1, 4 * GATHERED)]
+        {
+            let mut digest = Digest::default();
+            bytes[..len].chunks(size).for_each(|piece| digest.update(piece));
+            let expected = blake3::hash(&bytes[..len]);
+            assert_eq!(digest.finish().to_le_bytes(), expected.as_bytes()[..16], "{len} by {size}");
+        }
     }
 
     #[test]

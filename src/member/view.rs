@@ -30,7 +30,7 @@ const SAMPLE: usize = 8;
 const NEAR_DOUBLINGS: u32 = 4;
 
 /// See [`View::invariants`].
-const LOOKED_AT: usize = 8;
+const LOOKED_AT: usize = 4;
 
 /// How often a node raises its generation above what is told of it, before it concludes that its rival is alive.
 const RAISES_MAX: u32 = 8;

@@ -207,7 +207,7 @@ impl Node {
     }
 
     fn open_exchange(&self, peer: NodeId, placement: &Placement, env: &mut Env) {
-        let shared = |slot: Slot| placement.owns(self.me(), slot) && placement.owns(peer, slot);
+        let shared = |slot: Slot| placement.owns(peer, slot) && placement.owns(self.me(), slot);
         if let Some(opening) = exchange::open(&self.store.forest, placement.layout().version, &shared) {
             self.send_exchange(peer, opening, env);
         }
@@ -240,7 +240,7 @@ impl Node {
     pub(super) fn on_exchange(&mut self, from: NodeId, exchange: Exchange, env: &mut Env) {
         let Some(placement) = self.placement.clone() else { return };
         let (me, layout) = (self.me(), placement.layout().version);
-        let shared = |slot: Slot| placement.owns(me, slot) && placement.owns(from, slot);
+        let shared = |slot: Slot| placement.owns(from, slot) && placement.owns(me, slot);
         let response = exchange::respond(&self.store.forest, layout, &shared, &mut self.rng, exchange);
         // A peer with another layout is not compared with: gossip brings both to the newer one first.
         let Ok(Response { messages, actions }) = response else { return };

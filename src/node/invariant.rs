@@ -8,7 +8,7 @@ use crate::node::step::Node;
 use crate::storage::Position;
 
 /// Of the open operations, so many are looked at. One that stays behind is soon among them.
-const OLDEST: usize = 4;
+const OLDEST: usize = 2;
 
 impl Node {
     /// Looks at everything that costs little to look at: some comparisons, and one for each member of a small cluster.

@@ -45,6 +45,10 @@ fn entry_hash(key: &[u8], digest: u128) -> u64 {
     mix(mix(checksum(ENTRY_SEED, key), digest as u64), (digest >> 64) as u64)
 }
 
+fn root_of(leaves: &[u64; LEAVES]) -> u64 {
+    leaves.iter().fold(1, |state, &leaf| mix(state, leaf))
+}
+
 impl Forest {
     /// Notes that the digest of what is stored under `key`, which lies in `slot`, changed from `old` to
     /// `new`. `None` means that nothing is stored.
@@ -82,7 +86,7 @@ impl Forest {
 
     /// The root of a slot; zero if it is empty.
     pub fn root(&self, slot: Slot) -> u64 {
-        self.slots.get(&slot).map_or(0, |leaves| leaves.iter().fold(1, |state, &leaf| mix(state, leaf)))
+        self.slots.get(&slot).map_or(0, root_of)
     }
 
     /// The hash of the roots of those slots of `group` that are `shared`; `None` if none of them is.
@@ -91,9 +95,9 @@ impl Forest {
         let first = u16::from(group) * SLOTS_PER_GROUP;
         // Empty slots add nothing, and most slots of a small store are empty.
         let stored = self.slots.range(Slot(first)..Slot(first + SLOTS_PER_GROUP));
-        for slot in stored.map(|(&slot, _)| slot).filter(|&slot| shared(slot)) {
+        for (slot, leaves) in stored.filter(|&(&slot, _)| shared(slot)) {
             // The slot's number is in the hash, so that equal roots of different slots do not pass for each other.
-            hash = mix(mix(hash, u64::from(slot.0)), self.root(slot));
+            hash = mix(mix(hash, u64::from(slot.0)), root_of(leaves));
         }
         Some(hash)
     }

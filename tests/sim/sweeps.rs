@@ -128,6 +128,11 @@ fn a_sweep_that_was_killed_and_resumed_ends_as_one_that_was_not() {
     assert!(before.starts_with(written.lines().next().expect("the head")));
     assert_eq!(sweep(&folder, "killed.jsonl", &resumed), whole);
     assert_eq!(fs::read_to_string(&path).expect("the ledger"), before);
+    // Killed before it had written what is swept.
+    for bytes in [0, 20] {
+        fs::write(&path, &before[..bytes]).expect("a torn head");
+        assert_eq!(sweep(&folder, "killed.jsonl", &resumed), whole);
+    }
     // A changed scenario is another sweep.
     let changed = fs::read_to_string(&good).expect("the scenario") + "\n# changed\n";
     fs::write(&good, changed).expect("a file");

@@ -102,7 +102,8 @@ impl Ledger {
 
     /// Goes on with the ledger at `path`, and gives the runs in it; begins one if there is none.
     pub fn resume(path: &Path, head: &Head) -> Result<(Ledger, Vec<Line>), String> {
-        if !path.exists() {
+        // Whoever was killed early has written less than the head.
+        if !path.exists() || to_line(head).starts_with(&load::text(path)?) {
             return Ok((Ledger::create(path, head)?, Vec::new()));
         }
         let (theirs, lines, bytes) = read(path)?;
