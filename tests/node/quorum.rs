@@ -125,6 +125,36 @@ fn a_doubled_forward_is_coordinated_once() {
     assert_eq!(table.get(replicas[0], "key").0, ["value"]);
 }
 
+/// One replica cannot be reached from here, but from everywhere else, so nobody takes it for dead. One write finds that
+/// out, and from then on one in `suspect_after`; all others go to the next replica.
+#[test]
+fn a_replica_that_lets_a_forward_run_out_of_time_is_not_asked_first_for_a_while() {
+    let mut table = Table::new(5);
+    let (_, others) = table.replicas("key");
+    let asked = |table: &Table| {
+        let forwards = table.delivered.iter().filter(|sent| matches!(sent.2, Message::Forward { .. }));
+        forwards.map(|sent| sent.1).collect::<Vec<u64>>()
+    };
+    table.put(others[0], "key", "first");
+    let near = asked(&table)[0];
+    table.cut.extend([(others[0], near), (near, others[0])]);
+    let outcome = |table: &mut Table| {
+        let tag = table.ask(others[0], put("key", "value"));
+        table.advance(Duration::from_secs(3));
+        let reply = &table.replies[&tag];
+        assert!(matches!(reply, Outcome::Written { .. }) || is_unknown(reply, 0, 2), "{reply:?}");
+        matches!(reply, Outcome::Written { .. })
+    };
+    let found: Vec<bool> = (0..9).map(|_| outcome(&mut table)).collect();
+    assert_eq!(found, [false, true, true, false, true, true, false, true, true]);
+    assert_eq!(table.count(Fact::MemberDown), 0);
+    table.heal();
+    table.advance(Duration::from_secs(5));
+    table.delivered.clear();
+    assert!((0..3).all(|_| outcome(&mut table)));
+    assert_eq!(asked(&table), [near; 3], "it is as good as before");
+}
+
 /// A node asked a replica for an acknowledgement, crashed, and started again. The late acknowledgement must not count
 /// for whatever the node is doing now.
 #[test]

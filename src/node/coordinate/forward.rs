@@ -1,9 +1,12 @@
 //! Forwarding a write to a replica of its key. It is sent once: a second try at another replica could be a second
 //! write, so when the first does not answer in time, the fate of the write is unknown. The network may double it all
 //! the same, so the replica remembers what was forwarded to it lately ([`Forwards`]).
+//!
+//! A replica that everybody else reaches is not taken for dead, though it cannot be reached from here (a bad route, a
+//! firewall): who has not answered is not asked first again for a while.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::id::{NodeId, OpId};
 use crate::base::time::Instant;
@@ -40,11 +43,14 @@ impl ForwardOp {
 /// Forwards that a node remembers. A frame that is doubled arrives twice within seconds.
 const REMEMBERED: usize = 4096;
 
-/// Which forwards have arrived lately. Coordinating one twice would make two writes of one.
+/// What a node remembers of forwarded writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Forwards {
+    /// Which have arrived here lately. Coordinating one twice would make two writes of one.
     known: BTreeSet<(NodeId, OpId)>,
     in_order: VecDeque<(NodeId, OpId)>,
+    /// Replicas that let a forward of this node run out of time, and until when they are not asked first.
+    silent: BTreeMap<NodeId, Instant>,
 }
 
 impl Forwards {
@@ -60,6 +66,25 @@ impl Forwards {
             self.known.remove(&oldest);
         }
         true
+    }
+
+    fn is_silent(&self, node: NodeId, now: Instant) -> bool {
+        self.silent.get(&node).is_some_and(|&until| now < until)
+    }
+
+    /// One forward goes to `node`. If it was silent, that is a trial, and the next one comes `until` then.
+    fn sent(&mut self, node: NodeId, until: Instant) {
+        if let Some(silent) = self.silent.get_mut(&node) {
+            *silent = until;
+        }
+    }
+
+    fn answered(&mut self, node: NodeId) {
+        self.silent.remove(&node);
+    }
+
+    fn unanswered(&mut self, node: NodeId, until: Instant) {
+        self.silent.insert(node, until);
     }
 }
 
@@ -81,11 +106,14 @@ impl Node {
         };
         // A replica in this zone, if there is one: it is near, and the levels that count the client's own zone mean
         // the same there.
-        let order = preference::order(placement, slot, self.me(), self.zone(), |node| self.usable(node));
+        let now = env.now.mono;
+        let hopeful = |node| self.usable(node) && !self.forwards.is_silent(node, now);
+        let order = preference::order(placement, slot, self.me(), self.zone(), hopeful);
         let to = *order.first().expect("every slot has a replica");
+        self.forwards.sent(to, now + self.config.suspect_after);
         let needed = demands.first().map(|demand| (demand.knob, demand.need.count()));
         let needed = needed.expect("W is always a demand");
-        let deadline = env.now.mono + consistency.timeout;
+        let deadline = now + consistency.timeout;
         request.options = Options::from(consistency);
         let op = self.open_op(|_| Op::Forward(ForwardOp { asker, deadline, to, needed }));
         env.out.facts.push(Fact::RequestForwarded);
@@ -97,10 +125,17 @@ impl Node {
         match self.ops.get(&id) {
             Some(Op::Forward(op)) if op.to == node => {
                 let asker = op.asker;
+                self.forwards.answered(node);
                 self.close_op(id);
                 self.answer(asker, outcome, env);
             }
             _ => {}
         }
+    }
+
+    /// It has not answered in time.
+    pub(super) fn expire_forward(&mut self, op: &ForwardOp, env: &mut Env) {
+        self.forwards.unanswered(op.to, env.now.mono + self.config.suspect_after);
+        self.answer(op.asker, op.unknown(), env);
     }
 }

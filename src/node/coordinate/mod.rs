@@ -186,7 +186,7 @@ impl Node {
         match ended {
             Some(Op::Write(op)) => self.expire_write(op, env),
             Some(Op::Read(op)) => self.expire_read(&op, env),
-            Some(Op::Forward(op)) => self.answer(op.asker, op.unknown(), env),
+            Some(Op::Forward(op)) => self.expire_forward(&op, env),
             Some(Op::Handoff(op)) => self.expire_handoff(&op),
             None => {}
         }
