@@ -113,7 +113,7 @@ impl Clock {
     }
 
     /// The counter up to which all writes of `actor` are in the set.
-    fn contiguous(&self, actor: Actor) -> u64 {
+    pub fn contiguous(&self, actor: Actor) -> u64 {
         match self.entries.binary_search_by_key(&actor, |entry| entry.0) {
             Ok(at) => self.entries[at].1,
             Err(_) => 0,

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const AREAS: [&str; 3] = ["replication", "liveness", "storage"];
+const AREAS: [&str; 4] = ["replication", "liveness", "storage", "determinism"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

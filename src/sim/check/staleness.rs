@@ -10,7 +10,7 @@ use crate::base::id::ClusterId;
 use crate::base::time::{Duration, Instant};
 use crate::causal::clock::Clock;
 use crate::causal::context;
-use crate::causal::dot::Dot;
+use crate::causal::dot::{Actor, Dot};
 use crate::sim::history::{End, Operation};
 
 /// What one read missed.
@@ -53,19 +53,24 @@ pub fn of(cluster: ClusterId, history: &[Operation]) -> Vec<Missed> {
 }
 
 fn of_key(key: &OfKey, missed: &mut Vec<Missed>) {
-    let (mut all, mut count) = (Clock::EMPTY, 0);
+    // Nearly all reads know all that an actor wrote up to its highest acknowledged write: only the others are looked
+    // at dot by dot.
+    let (mut highest, mut count) = (BTreeMap::<Actor, u64>::new(), 0);
     for (read, seen) in &key.reads {
         while let Some((_, dot)) = key.acknowledged.get(count).filter(|(end, _)| *end < read.start) {
-            all.record(*dot);
+            let counter = highest.entry(dot.actor).or_default();
+            *counter = dot.counter.max(*counter);
             count += 1;
         }
-        if seen.descends(&all) {
+        if highest.iter().all(|(&actor, &counter)| counter <= seen.contiguous(actor)) {
             missed.push(Missed::default());
             continue;
         }
         let mut unknown = key.acknowledged[..count].iter().filter(|(_, dot)| !seen.covers(*dot));
-        let since = unknown.next().map_or(Duration::ZERO, |(end, _)| read.start.since(*end));
-        missed.push(Missed { versions: 1 + unknown.count() as u64, since });
+        missed.push(match unknown.next() {
+            Some((end, _)) => Missed { versions: 1 + unknown.count() as u64, since: read.start.since(*end) },
+            None => Missed::default(),
+        });
     }
 }
 
