@@ -67,12 +67,12 @@
 //! come from the nodes and the world: without any check at all it would be 280,000.
 //!
 //! The table was measured before files of the simulated disk were shared by groups of chunks (every sync cloned the
-//! list of all chunks of its file), and before invariants looked at the oldest operations only. The builds before and
-//! after that, in alternation, five times each at seed 42: concurrent-writers 106,000 to 122,000 events/s before and 175,000
-//! to 227,000 after; partition, whose logs are short, 162,000 to 216,000 and 163,000 to 197,000. By callgrind,
-//! partition needs 5.9 thousand million instructions for 418,500 events and those of its copies: nodes' steps 47 % (of
-//! which reading the store 16, decoding 10, comparing trees 6), the outbox and the network 10 %, healed copies 9 %,
-//! audits 5 %, invariants 5 %, the final checks 5 %.
+//! list of all chunks of its file), and before invariants looked at the oldest operations only. The builds before
+//! and after that, in alternation, five times each at seed 42: concurrent-writers 106,000 to 122,000 events/s
+//! before and 175,000 to 227,000 after; partition, whose logs are short, 162,000 to 216,000 and 163,000 to 197,000.
+//! By callgrind, partition needs 5.9 thousand million instructions for 418,500 events and those of its copies:
+//! nodes' steps 47 % (of which reading the store 16, decoding 10, comparing trees 6), the outbox and the network 10
+//! %, healed copies 9 %, audits 5 %, invariants 5 %, the final checks 5 %.
 //!
 //! `kvsim run scenarios/large/thousand-nodes.toml --seed 42`: 17 s of processor time (43 s before members had places
 //! and names lay in place), 1.06 GB; the failure was known to all after 8 rounds of gossip (log2 of 1,000 is 10), the

@@ -11,7 +11,7 @@ use crate::base::map::Map;
 use crate::base::time::Instant;
 use crate::member::gossip::{Card, News};
 
-/// Of the members of one roster, the how manieth. It means nothing to anybody else.
+/// One of the members of a roster, counted from 0 as they were first heard of. It means nothing to any other roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(pub u32);
 
