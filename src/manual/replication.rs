@@ -11,9 +11,9 @@
 //!
 //! ## A write
 //!
-//! Any node takes a write. A node that is no replica of the key forwards it, once, to the first usable replica. (One that
-//! lets a forward run out of time is asked last for `suspect_after`, and then tried with one write: it may be a replica
-//! that all others reach, so that nobody takes it for dead.) The coordinator
+//! Any node takes a write. A node that is no replica of the key forwards it, once, to the first usable replica.
+//! (One that lets a forward run out of time is asked last for `suspect_after`, and then tried with one write: it
+//! may be a replica that all others reach, so that nobody takes it for dead.) The coordinator
 //!
 //! 1. refuses at once, with nothing applied, what no usable replicas could satisfy;
 //! 2. gives the write its *dot*, (actor, counter), and replaces the versions that the client's context covers;
