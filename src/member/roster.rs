@@ -73,11 +73,6 @@ impl Roster {
         place
     }
 
-    /// All members, in the order of their places.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Member> {
-        self.members.iter()
-    }
-
     /// All members, in the order of their identities.
     pub fn by_node(&self) -> Vec<&Member> {
         let mut members: Vec<_> = self.members.iter().collect();

@@ -112,6 +112,16 @@ mod tests {
         assert_eq!(told, 29, "three times ten doublings, one of which was told already");
     }
 
+    /// Of equally new ones, those that have room; the others come next.
+    #[test]
+    fn nobody_is_left_out_for_want_of_room() {
+        let mut rumours = Rumours::default();
+        (0..5).for_each(|place| rumours.start(Place(place)));
+        assert_eq!(rumours.take(3, 1000), [0, 1, 2].map(Place));
+        assert_eq!(rumours.take(3, 1000), [0, 3, 4].map(Place));
+        assert_eq!(rumours.take(9, 1000).len(), 5);
+    }
+
     #[test]
     fn an_introduction_is_told_less_often_than_a_failure() {
         let mut rumours = Rumours::default();

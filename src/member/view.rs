@@ -157,15 +157,16 @@ impl View {
         })
     }
 
-    /// What holds between any two steps. Of a large cluster only the first members are looked at, because this is asked
-    /// for after each step.
+    /// What holds between any two steps. A few members are looked at, others with each beat, because this is asked for
+    /// after each step.
     pub fn invariants(&self) -> Result<(), Broken> {
         let (me, count) = (self.me.card.node, self.members.len() + 1);
         holds(self.members.place(me).is_none(), "a node is not a member beside itself")?;
         holds(count <= MEMBERS_MAX + 1, "no more members are known than there may be")?;
         let listed = (self.deck.len() + 1, self.ring.len());
         holds(listed == (count, count), "the deck and the ring list every member")?;
-        self.members.iter().take(LOOKED_AT).try_for_each(|member| {
+        let first = (self.me.heartbeat as usize).checked_rem(self.members.len()).unwrap_or(0);
+        self.members.around(first).take(LOOKED_AT).map(|place| &self.members[place]).try_for_each(|member| {
             let node = member.card.node;
             let found = self.members.get(node).is_some_and(|found| core::ptr::eq(found, member));
             holds(found, "a member goes by its own name")?;

@@ -11,7 +11,7 @@ use crate::storage::Position;
 const OLDEST: usize = 2;
 
 impl Node {
-    /// Looks at everything that costs little to look at: some comparisons, and one for each member of a small cluster.
+    /// Looks at everything that costs little to look at: some comparisons, a few members and operations.
     pub fn invariants(&self) -> Result<(), Broken> {
         let engine = &self.store.engine;
         engine.invariants()?;
