@@ -35,6 +35,8 @@ pub const STORED_MAX: usize = SIBLINGS_MERGED_BYTES_MAX + (256 << 10);
 pub const FRAME_MAX: usize = 4 << 20;
 /// The longest name of a zone, or address of a node, in bytes.
 pub const NAME_MAX: usize = 256;
+/// The largest capacity of a member, as a multiple of the smallest.
+pub const CAPACITY_MAX: u16 = 1000;
 
 const _: () = {
     assert!(SLOTS.is_power_of_two());

@@ -5,10 +5,19 @@ use core::ops::Deref;
 
 use smol_str::SmolStr;
 
+use crate::base::limits::NAME_MAX;
+
 /// A short text. Up to 23 bytes lie in place, and cost no allocation when they are cloned or decoded; longer ones are
 /// shared.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(SmolStr);
+
+impl Name {
+    /// Whether it has an allowed length.
+    pub fn is_valid(&self) -> bool {
+        (1..=NAME_MAX).contains(&self.len())
+    }
+}
 
 impl Deref for Name {
     type Target = str;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::base::codec::{Decode, Encode};
 use crate::base::id::{Address, Generation, NodeId, Zone};
-use crate::base::limits::NAME_MAX;
+use crate::base::limits::CAPACITY_MAX;
 
 /// Members that one message tells of, besides its sender. Bounds the cost of gossip whatever the cluster's size.
 pub const NEWS_MAX: usize = 64;
@@ -61,7 +61,6 @@ impl Gossip {
 
 impl Card {
     fn is_valid(&self) -> bool {
-        let named = |name: &str| !name.is_empty() && name.len() <= NAME_MAX;
-        self.capacity > 0 && named(&self.address.0) && named(&self.zone.0)
+        (1..=CAPACITY_MAX).contains(&self.capacity) && self.address.0.is_valid() && self.zone.0.is_valid()
     }
 }

@@ -80,12 +80,10 @@ impl Node {
         self.note_changes(&changes, env);
         self.found(env);
         for node in self.view.targets(&mut self.rng, FANOUT) {
-            let gossip = Box::new(self.gossip(Audience::Anybody, true));
-            self.send(Target::Node(node), Message::Gossip(gossip), env);
+            self.gossip_to(node, Audience::Anybody, true, env);
         }
         for node in self.view.watchers(WATCHERS) {
-            let gossip = Box::new(self.gossip(Audience::Neighbour, false));
-            self.send(Target::Node(node), Message::Gossip(gossip), env);
+            self.gossip_to(node, Audience::Neighbour, false, env);
         }
         // Seeds are contacted for ever, as long as nobody is known at their address: so a cluster forms, and so two
         // halves that have forgotten each other meet again.
@@ -115,9 +113,13 @@ impl Node {
             self.send(Target::Node(from), Message::LayoutWanted, env);
         }
         if gossip.wants_reply {
-            let reply = Box::new(self.gossip(Audience::Asker(from), false));
-            self.send(Target::Node(from), Message::Gossip(reply), env);
+            self.gossip_to(from, Audience::Asker(from), false, env);
         }
+    }
+
+    pub(super) fn gossip_to(&mut self, node: NodeId, audience: Audience, wants_reply: bool, env: &mut Env) {
+        let gossip = Box::new(self.gossip(audience, wants_reply));
+        self.send(Target::Node(node), Message::Gossip(gossip), env);
     }
 
     /// This node begins from a new disk, or from an old copy of its own: what peers know of it is its earlier life, and

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
-use crate::base::limits::{N_MAX, NAME_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
+use crate::base::limits::{N_MAX, CAPACITY_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
 use crate::base::time::Duration;
 use crate::node::consistency::{Consistency, Durability, OnSiblings, TIMEOUT_MAX};
 use crate::quorum::tally::Level;
@@ -137,7 +137,7 @@ impl Config {
             return refuse("n", "1 to 7");
         }
         self.validate_levels()?;
-        if self.capacity == 0 || self.capacity > 1000 {
+        if !(1..=CAPACITY_MAX).contains(&self.capacity) {
             return refuse("capacity", "1 to 1000");
         }
         if self.seeds.is_empty() {
@@ -147,11 +147,11 @@ impl Config {
             return refuse("founders", "at least 1");
         }
         let names = self.seeds.iter().map(|seed| &seed.0).chain([&self.address.0, &self.zone.0]);
-        if names.into_iter().any(|name| name.is_empty() || name.len() > NAME_MAX) {
+        if names.into_iter().any(|name| !name.is_valid()) {
             return refuse("address, zone or seeds", "names of 1 to 256 bytes");
         }
         if self.value_max == 0 || self.value_max as usize > VALUE_MAX {
-            return refuse("value_max", "1 byte to 1 MiB");
+            return refuse("value_max", "1 byte to 128 KiB");
         }
         if self.ops_max == 0 || self.backlog_max == 0 {
             return refuse("ops_max or backlog_max", "at least 1");

@@ -70,6 +70,8 @@ facts! {
     GenerationRaised = "generation_raised",
     /// A frame was refused, because a newer process runs in its sender's place.
     StaleFrame = "stale_frame",
+    /// A forward was meant for an earlier life of this node, which may have coordinated it.
+    StaleForward = "stale_forward",
     /// News of a generation that is over were refused.
     StaleGeneration = "stale_generation",
     /// Somebody knew writes of this node that it did not know itself; it goes on under a new epoch.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
-use crate::base::id::{NodeId, OpId};
+use crate::base::id::{Generation, NodeId, OpId, Zone};
 use crate::base::limits::{KEY_MAX, VALUE_MAX};
 use crate::causal::siblings::Siblings;
 use crate::causal::types::edit::edits_are_valid;
@@ -23,16 +23,20 @@ pub enum Message {
     /// "Send me your layout."
     LayoutWanted,
     Layout(Box<Layout>),
-    /// "You are a replica of this key: coordinate this write for me." `hops` counts forwards, to end loops while
-    /// layouts differ.
+    /// "You are a replica of this key: coordinate this write for me." Only that `life` of the addressee may: a later one
+    /// does not know what it has coordinated already. `hops` counts forwards, to end loops while layouts differ. `zone`
+    /// is where the client asked, which is what `local-quorum` means.
     Forward {
         op: OpId,
+        life: Generation,
         hops: u8,
+        zone: Zone,
         request: Box<Request>,
     },
+    /// `None`: it was meant for an earlier life of the sender, and nobody knows what that one made of it.
     Forwarded {
         op: OpId,
-        outcome: Box<Outcome>,
+        outcome: Option<Box<Outcome>>,
     },
     /// "Merge this and tell me when it is on your disk", and if `early`, also when it is in memory. Writes, hand-offs
     /// and repairs are all this one message, because merging is idempotent.
@@ -90,7 +94,7 @@ impl Message {
         match self {
             Message::Gossip(gossip) => gossip.is_valid(),
             Message::Layout(layout) => layout.validate().is_ok(),
-            Message::Forward { request, .. } => request_is_valid(request),
+            Message::Forward { zone, request, .. } => zone.0.is_valid() && request_is_valid(request),
             Message::Store { key, siblings, .. } | Message::Hint { key, siblings, .. } => {
                 key_is_valid(key) && siblings.is_valid()
             }

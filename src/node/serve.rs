@@ -7,6 +7,7 @@ use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId};
 use crate::causal::siblings::Siblings;
 use crate::node::coordinate::whole::SMALL;
+use crate::member::view::Audience;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -28,20 +29,24 @@ impl Node {
             return;
         }
         if self.view.generation(from.node).is_some_and(|known| from.generation < known) {
-            env.out.facts.push(Fact::StaleFrame);
-            return;
+            return self.on_stale(from.node, &message, env);
         }
         let node = from.node;
         match message {
             Message::Gossip(gossip) => self.on_gossip(node, &gossip, env),
             Message::LayoutWanted => self.send_layout(node, env),
             Message::Layout(layout) => self.adopt(*layout, env),
-            Message::Forward { op, hops, request } => {
+            Message::Forward { op, life, .. } if life != self.identity.generation => {
+                self.on_stale_forward(node, op, env);
+            }
+            Message::Forward { op, life: _, hops, zone, request } => {
                 if self.forwards.is_new(node, op) {
-                    self.begin(Asker::Peer { node, op }, hops, *request, env);
+                    self.begin(Asker::Peer { node, op }, hops, &zone, *request, env);
                 }
             }
-            Message::Forwarded { op, outcome } => self.forwarded(op, node, *outcome, env),
+            Message::Forwarded { op, outcome } => {
+                self.forwarded(op, node, outcome.map(|outcome| *outcome), env);
+            }
             Message::Store { op, key, siblings, early } => {
                 self.on_store(node, op, &key, &siblings, early, env);
             }
@@ -53,6 +58,17 @@ impl Node {
             Message::Fetch { op, key, digest } => self.on_fetch(node, op, &key, digest, env),
             Message::Fetched { op, held } => self.on_fetched(op, node, held, env),
             Message::Exchange(exchange) => self.on_exchange(node, *exchange, env),
+        }
+    }
+
+    /// A frame of a life that is over, late on the wire; or of a node that has lost its disk, or was given an old copy of
+    /// it, and does not know that it had a later life. Nothing of it is taken in. But if it asks for gossip, it is told
+    /// of itself: who has been away for long is taken for dead, nobody else would tell it, and it would be refused for
+    /// ever.
+    fn on_stale(&mut self, from: NodeId, message: &Message, env: &mut Env) {
+        env.out.facts.push(Fact::StaleFrame);
+        if matches!(message, Message::Gossip(gossip) if gossip.wants_reply) {
+            self.gossip_to(from, Audience::Asker(from), false, env);
         }
     }
 

@@ -262,7 +262,10 @@ impl Node {
         match input {
             Input::Wake => {}
             Input::Peer { from, message } => self.on_peer(from, message, env),
-            Input::Client { tag, request } => self.begin(Asker::Client(tag), 0, request, env),
+            Input::Client { tag, request } => {
+                let zone = self.zone().clone();
+                self.begin(Asker::Client(tag), 0, &zone, request, env);
+            }
             Input::Synced { ticket, result } => {
                 let before = self.store.engine.durable();
                 if let Err(poisoned) = self.store.engine.synced(ticket, result, env.disk) {

@@ -29,7 +29,7 @@ use crate::node::message::Message;
 /// Bytes before the message.
 pub const HEADER: usize = 40;
 const MAGIC: [u8; 2] = *b"kv";
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 const SUM_AT: usize = 32;
 
 /// Who sent a frame.

@@ -1,14 +1,14 @@
 //! From knobs to conditions: what a request at some consistency demands of the replicas of its key, refused with a
 //! reason where no answers could meet it, or where those that could are known to be away.
 
-use crate::base::id::{Slot, Zone};
+use crate::base::id::Zone;
 use crate::node::consistency::{Consistency, Durability};
+use crate::node::coordinate::Route;
 use crate::node::request::Rejection;
 use crate::node::step::Node;
 use crate::quorum::need::{Demand, Demands, Knob, Need, Replicas, shortfall};
 use crate::quorum::tally::{Impossible, Level};
 use crate::quorum::write::{Ack, Counting};
-use crate::ring::placement::Placement;
 
 impl Consistency {
     /// What counts as an acknowledgement of a write.
@@ -21,19 +21,22 @@ impl Consistency {
     }
 }
 
+impl Route<'_> {
+    /// The replicas of the key as they are seen from where the client asked. Not from where the request is coordinated:
+    /// a quorum near the coordinator is none near the client.
+    pub(super) fn replicas(&self) -> Replicas {
+        let layout = self.placement.layout();
+        let nodes = self.placement.replicas(self.slot).iter();
+        let zoned = nodes.map(|&node| (node, &layout.member(node).expect("a replica is a member").zone));
+        Replicas::new(layout.n, self.zone, zoned)
+    }
+}
+
 impl Node {
     /// The zone of this node: what the layout says, which is what others go by.
-    pub(super) fn zone(&self) -> &Zone {
+    pub(in crate::node) fn zone(&self) -> &Zone {
         let member = self.placement.as_ref().and_then(|placement| placement.layout().member(self.me()));
         member.map_or(&self.config.zone, |member| &member.zone)
-    }
-
-    /// The replicas of a slot as this node counts them.
-    pub(super) fn replicas_seen(&self, placement: &Placement, slot: Slot) -> Replicas {
-        let layout = placement.layout();
-        let nodes = placement.replicas(slot).iter();
-        let zoned = nodes.map(|&node| (node, &layout.member(node).expect("a replica is a member").zone));
-        Replicas::new(layout.n, self.zone(), zoned)
     }
 
     pub(super) fn read_demands(

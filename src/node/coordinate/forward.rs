@@ -1,6 +1,7 @@
 //! Forwarding a write to a replica of its key. It is sent once: a second try at another replica could be a second
 //! write, so when the first does not answer in time, the fate of the write is unknown. The network may double it all
-//! the same, so the replica remembers what was forwarded to it lately ([`Forwards`]).
+//! the same, so the replica remembers what was forwarded to it lately ([`Forwards`]); and because it forgets that when
+//! it stops, a forward names the life of the replica that it is meant for.
 //!
 //! A replica that everybody else reaches is not taken for dead, though it cannot be reached from here (a bad route, a
 //! firewall): who has not answered is not asked first again for a while.
@@ -11,17 +12,16 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::base::id::{NodeId, OpId};
 use crate::base::time::Instant;
 use crate::node::consistency::{Consistency, Options};
-use crate::node::coordinate::{Asker, Op};
+use crate::member::view::Audience;
+use crate::node::coordinate::{Asker, Op, Route};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
 use crate::node::message::Message;
 use crate::node::outbox::Target;
-use crate::node::request::{Outcome, Request};
+use crate::node::request::{Outcome, Rejection, Request};
 use crate::node::step::Node;
 use crate::quorum::need::Knob;
-use crate::ring::placement::Placement;
 use crate::ring::preference;
-use crate::ring::token::slot_of;
 
 /// A write that another node coordinates.
 #[derive(Clone, Debug, Hash)]
@@ -93,23 +93,19 @@ impl Node {
         &mut self,
         asker: Asker,
         hops: u8,
-        placement: &Placement,
+        route: &Route,
         mut request: Request,
         consistency: Consistency,
         env: &mut Env,
-    ) {
-        let slot = slot_of(&request.key);
-        let replicas = self.replicas_seen(placement, slot);
-        let demands = match self.write_demands(&replicas, &consistency) {
-            Ok(demands) => demands,
-            Err(rejection) => return self.answer(asker, Outcome::Rejected(rejection), env),
-        };
-        // A replica in this zone, if there is one: it is near, and the levels that count the client's own zone mean
-        // the same there.
+    ) -> Result<(), Rejection> {
+        let demands = self.write_demands(&route.replicas(), &consistency)?;
         let now = env.now.mono;
-        let hopeful = |node| self.usable(node) && !self.forwards.is_silent(node, now);
-        let order = preference::order(placement, slot, self.me(), self.zone(), hopeful);
-        let to = *order.first().expect("every slot has a replica");
+        let &Route { placement, slot, zone } = route;
+        let order = preference::order(placement, slot, self.me(), zone, |node| self.usable(node));
+        let mut usable = order.iter().copied().filter(|&node| self.usable(node));
+        let nearest = usable.clone().next().expect("what no usable replica could satisfy was refused");
+        let to = usable.find(|&node| !self.forwards.is_silent(node, now)).unwrap_or(nearest);
+        let life = self.view.generation(to).expect("who is usable is known");
         self.forwards.sent(to, now + self.config.suspect_after);
         let needed = demands.first().map(|demand| (demand.knob, demand.need.count()));
         let needed = needed.expect("W is always a demand");
@@ -117,14 +113,31 @@ impl Node {
         request.options = Options::from(consistency);
         let op = self.open_op(|_| Op::Forward(ForwardOp { asker, deadline, to, needed }));
         env.out.facts.push(Fact::RequestForwarded);
-        self.send(Target::Node(to), Message::Forward { op, hops: hops + 1, request: Box::new(request) }, env);
+        let (zone, request) = (zone.clone(), Box::new(request));
+        self.send(Target::Node(to), Message::Forward { op, life, hops: hops + 1, zone, request }, env);
+        Ok(())
+    }
+
+    /// A forward for an earlier life of this node. It may be a second copy of one that was coordinated then: if it were
+    /// coordinated now, one write would be made twice, and undo what has replaced it since. So its fate is unknown, and
+    /// the sender learns of this life at once.
+    pub(in crate::node) fn on_stale_forward(&mut self, from: NodeId, op: OpId, env: &mut Env) {
+        env.out.facts.push(Fact::StaleForward);
+        self.send(Target::Node(from), Message::Forwarded { op, outcome: None }, env);
+        self.gossip_to(from, Audience::Anybody, false, env);
     }
 
     /// The replica that was asked has the outcome.
-    pub(in crate::node) fn forwarded(&mut self, id: OpId, node: NodeId, outcome: Outcome, env: &mut Env) {
+    pub(in crate::node) fn forwarded(
+        &mut self,
+        id: OpId,
+        node: NodeId,
+        outcome: Option<Outcome>,
+        env: &mut Env,
+    ) {
         match self.ops.get(&id) {
             Some(Op::Forward(op)) if op.to == node => {
-                let asker = op.asker;
+                let (asker, outcome) = (op.asker, outcome.unwrap_or_else(|| op.unknown()));
                 self.forwards.answered(node);
                 self.close_op(id);
                 self.answer(asker, outcome, env);

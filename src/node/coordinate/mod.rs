@@ -14,7 +14,7 @@ pub mod write;
 
 use alloc::boxed::Box;
 
-use crate::base::id::{ClientTag, NodeId, OpId};
+use crate::base::id::{ClientTag, NodeId, OpId, Slot, Zone};
 use crate::base::limits::{EDITS_MAX, KEY_MAX, SIBLINGS_BYTES_MAX};
 use crate::base::time::{Duration, Instant};
 use crate::causal::types::edit::edits_are_valid;
@@ -28,6 +28,7 @@ use crate::node::step::Node;
 use crate::node::timer::Timer;
 use crate::quorum::need::Knob;
 use crate::quorum::tally::Impossible;
+use crate::ring::placement::Placement;
 use crate::ring::token::slot_of;
 
 /// Forwards of one request, at most: more means that layouts differ in a circle.
@@ -81,9 +82,18 @@ impl Op {
     }
 }
 
+/// Where a request belongs.
+pub(super) struct Route<'a> {
+    placement: &'a Placement,
+    /// That of its key.
+    slot: Slot,
+    /// Where its client asked.
+    zone: &'a Zone,
+}
+
 impl Node {
-    /// Begins a request. It is answered exactly once, now or later.
-    pub(super) fn begin(&mut self, asker: Asker, hops: u8, request: Request, env: &mut Env) {
+    /// Begins a request that a client asked for in `zone`. It is answered exactly once, now or later.
+    pub(super) fn begin(&mut self, asker: Asker, hops: u8, zone: &Zone, request: Request, env: &mut Env) {
         let consistency = request.options.resolve(&self.config.consistency());
         if let Err(rejection) = self.admit(&request, &consistency) {
             return self.answer(asker, Outcome::Rejected(rejection), env);
@@ -92,15 +102,13 @@ impl Node {
             return self.answer(asker, Outcome::Rejected(Rejection::Forming), env);
         };
         let slot = slot_of(&request.key);
+        let route = Route { placement: &placement, slot, zone };
         let begun = match request.command {
-            Command::Get { .. } => self.coordinate_read(asker, &placement, slot, request, consistency, env),
+            Command::Get { .. } => self.coordinate_read(asker, &route, request, consistency, env),
             _ if placement.owns(self.me(), slot) => {
-                self.coordinate_write(asker, &placement, slot, request, consistency, env)
+                self.coordinate_write(asker, &route, request, consistency, env)
             }
-            _ if hops < HOPS_MAX => {
-                self.forward(asker, hops, &placement, request, consistency, env);
-                Ok(())
-            }
+            _ if hops < HOPS_MAX => self.forward(asker, hops, &route, request, consistency, env),
             _ => Err(Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 }),
         };
         if let Err(rejection) = begun {
@@ -139,7 +147,7 @@ impl Node {
     pub(super) fn answer(&mut self, asker: Asker, outcome: Outcome, env: &mut Env) {
         match asker {
             Asker::Peer { node, op } => {
-                let message = Message::Forwarded { op, outcome: Box::new(outcome) };
+                let message = Message::Forwarded { op, outcome: Some(Box::new(outcome)) };
                 self.send(Target::Node(node), message, env);
             }
             Asker::Client(tag) => {

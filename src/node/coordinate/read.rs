@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::{ClusterId, NodeId, OpId, Slot};
+use crate::base::id::{ClusterId, NodeId, OpId};
 use crate::base::limits::PerReplica;
 use crate::base::time::Instant;
 use crate::causal::clock::Clock;
@@ -21,7 +21,7 @@ use crate::causal::context;
 use crate::causal::siblings::Siblings;
 use crate::node::consistency::{Consistency, OnSiblings};
 use crate::node::coordinate::whole::{Compared, Wholes};
-use crate::node::coordinate::{Asker, Op};
+use crate::node::coordinate::{Asker, Op, Route};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
 use crate::node::message::{Held, Message};
@@ -31,7 +31,6 @@ use crate::node::step::Node;
 use crate::node::timer::Timer;
 use crate::quorum::read::ReadTally;
 use crate::quorum::tally::Decision;
-use crate::ring::placement::Placement;
 use crate::ring::preference;
 
 /// A read in progress.
@@ -85,13 +84,12 @@ impl Node {
     pub(super) fn coordinate_read(
         &mut self,
         asker: Asker,
-        placement: &Placement,
-        slot: Slot,
+        route: &Route,
         request: Request,
         consistency: Consistency,
         env: &mut Env,
     ) -> Result<(), Rejection> {
-        let replicas = self.replicas_seen(placement, slot);
+        let (&Route { placement, slot, zone }, replicas) = (route, route.replicas());
         let demands = self.read_demands(&replicas, &consistency)?;
         let key = request.key;
         let floor = match &request.command {
@@ -110,7 +108,7 @@ impl Node {
             assert_ne!(decision, Decision::Impossible, "what the usable cannot satisfy was refused");
         }
         let (started, deadline) = (env.now.mono, env.now.mono + consistency.timeout);
-        let mut order = preference::order(placement, slot, self.me(), self.zone(), |node| self.usable(node));
+        let mut order = preference::order(placement, slot, self.me(), zone, |node| self.usable(node));
         order.retain(|node| *node != self.me());
         let mut wholes = Wholes::default();
         match &own {

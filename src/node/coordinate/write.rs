@@ -13,7 +13,7 @@ use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
 use crate::causal::types::edit::Write;
 use crate::node::consistency::Consistency;
-use crate::node::coordinate::{Asker, Op};
+use crate::node::coordinate::{Asker, Op, Route};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
 use crate::node::message::Message;
@@ -83,13 +83,12 @@ impl Node {
     pub(super) fn coordinate_write(
         &mut self,
         asker: Asker,
-        placement: &Placement,
-        slot: Slot,
+        route: &Route,
         request: Request,
         consistency: Consistency,
         env: &mut Env,
     ) -> Result<(), Rejection> {
-        let replicas = self.replicas_seen(placement, slot);
+        let (&Route { placement, slot, .. }, replicas) = (route, route.replicas());
         assert!(replicas.nodes().contains(&self.me()), "only a replica numbers writes");
         let demands = self.write_demands(&replicas, &consistency)?;
 
