@@ -286,6 +286,8 @@ fn gossip_has_a_bound_whatever_the_size_of_the_cluster() {
 struct Crowd {
     party: Party,
     told: u64,
+    /// By member, how often it was told.
+    heard: Vec<u64>,
     longest: usize,
 }
 
@@ -302,13 +304,14 @@ impl Crowd {
             }
         }
         let party = Party { views, now: Instant::ZERO, rng: Stream::new(9, "crowd", 0) };
-        Crowd { party, told: 0, longest: 0 }
+        Crowd { party, told: 0, heard: alloc::vec![0; count as usize], longest: 0 }
     }
 
     fn tell(&mut self, from: usize, to: usize, audience: Audience, awake: &impl Fn(usize) -> bool) {
         let Party { views, now, rng } = &mut self.party;
         let gossip = views[from].tell(rng, audience, 0, false);
         self.told += 1;
+        self.heard[to] += 1;
         self.longest = self.longest.max(gossip.others.len() + gossip.accusations.len());
         if awake(to) {
             views[to].merge(NodeId(from as u64), &gossip, *now);
@@ -363,6 +366,11 @@ fn a_large_cluster_costs_each_member_no_more_than_a_small_one() {
         assert!(crowd.longest <= 8 + 8, "{}", crowd.longest);
         let awake = |node| node != 7;
         let failed = crowd.rounds_until(awake, |view| view.is_down(NodeId(7)));
+        crowd.heard.fill(0);
+        (0..10).for_each(|_| crowd.round(awake));
+        let most = crowd.heard.iter().max().expect("members");
+        assert!((10..=160).contains(&crowd.heard[7]), "the dead are contacted: {}", crowd.heard[7]);
+        assert!(*most <= 240, "nobody hears of more than a few in a round: {most}");
         let back = crowd.rounds_until(|_| true, |view| !view.is_down(NodeId(7)));
         let bound = if count == 30 { (7 + 8, 8) } else { (10 + 10, 10) };
         assert!(failed <= bound.0 && back <= bound.1, "{count}: {failed} and {back} rounds");

@@ -26,6 +26,8 @@ use crate::member::watch::{Ring, WATCHED};
 const SMALL: usize = 24;
 /// Of a larger one, so many members are told of even if nothing about them is new.
 const SAMPLE: usize = 8;
+/// How many contact a silent member in a round, on average, at most one each.
+const SILENT_CONTACTS: usize = 8;
 /// Doublings of a cluster up to which heartbeats arrive without detours. Beyond, silence has to last longer.
 const NEAR_DOUBLINGS: u32 = 4;
 
@@ -353,7 +355,9 @@ impl View {
         if charges.has(self.me.card.node) || self.is_down(node) { charges.last() } else { None }
     }
 
-    /// Whom to gossip to: `count` members by chance, and besides one of those that are taken for dead.
+    /// Whom to gossip to: `count` members by chance, and now and then one of those that are silent. All members
+    /// together contact each of these a few times in a round, however many they are: a node that hears and is not heard
+    /// would have to answer all of them.
     pub fn targets(&mut self, rng: &mut Stream, count: usize) -> Vec<NodeId> {
         let mut targets = Vec::with_capacity(count + 1);
         let mut at = 0;
@@ -366,7 +370,10 @@ impl View {
         }
         let suspected = self.watched.iter().filter(|&&node| !self.is_down(node) && !self.usable(node));
         let silent: Vec<NodeId> = self.down.iter().chain(suspected).copied().collect();
-        targets.extend(rng.pick(&silent));
+        let (contacts, members) = (silent.len() * SILENT_CONTACTS, self.members.len());
+        if !silent.is_empty() && (contacts >= members || rng.below(members as u64) < contacts as u64) {
+            targets.extend(rng.pick(&silent));
+        }
         targets
     }
 

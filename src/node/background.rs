@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::id::{Generation, NodeId, Slot};
+use crate::base::id::{Address, Generation, NodeId, Slot};
 use crate::base::time::Duration;
 use crate::disk::DiskError;
-use crate::member::gossip::Gossip;
+use crate::member::gossip::{Card, Gossip};
 use crate::member::view::{Audience, Change};
 use crate::node::fact::Fact;
 use crate::node::identity;
@@ -33,6 +33,24 @@ const FANOUT: usize = 2;
 /// Of those who watch this node, how many are told in a round that it lives. In a small cluster everybody does, and
 /// nobody is told apart.
 const WATCHERS: usize = 2;
+
+/// An address at which somebody of the cluster is to be found.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Seed {
+    pub(super) address: Address,
+    /// Who is known there. A member may move, and nobody is known where it was.
+    pub(super) member: Option<NodeId>,
+}
+
+impl Seed {
+    fn hear_of(&mut self, card: &Card) {
+        if self.address == card.address {
+            self.member = Some(card.node);
+        } else if self.member == Some(card.node) {
+            self.member = None;
+        }
+    }
+}
 
 impl Node {
     pub(super) fn on_timer(&mut self, timer: Timer, env: &mut Env) {
@@ -87,9 +105,11 @@ impl Node {
         }
         // Seeds are contacted for ever, as long as nobody is known at their address: so a cluster forms, and so two
         // halves that have forgotten each other meet again.
-        for seed in self.strangers.clone() {
+        let strangers: Vec<Address> =
+            self.seeds.iter().filter(|seed| seed.member.is_none()).map(|seed| seed.address.clone()).collect();
+        for address in strangers {
             let gossip = Box::new(self.gossip(Audience::Anybody, true));
-            self.send(Target::Address(seed), Message::Gossip(gossip), env);
+            self.send(Target::Address(address), Message::Gossip(gossip), env);
         }
     }
 
@@ -133,7 +153,6 @@ impl Node {
                 self.view.reborn(self.identity.generation);
                 // Where clocks are pruned, an actor below the generation of its node must not number any more.
                 self.store.forgot |= self.config.clock_length_max > 0;
-                self.next_op = self.next_op.max((self.identity.generation.0 << 40) | 1);
                 env.out.facts.push(Fact::GenerationRaised);
             }
             Err(error) => self.halt(Halt::Storage(error), env),
@@ -144,7 +163,9 @@ impl Node {
         for change in changes {
             match change {
                 Change::Joined(card) => {
-                    self.strangers.retain(|seed| *seed != card.address);
+                    for seed in &mut self.seeds {
+                        seed.hear_of(card);
+                    }
                     env.out.addresses.push((card.node, card.address.clone()));
                 }
                 Change::Withheld(_) => env.out.facts.push(Fact::AccusationWithheld),

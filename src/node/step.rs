@@ -13,6 +13,7 @@ use crate::causal::siblings::Siblings;
 use crate::disk::{Disk, DiskError};
 use crate::member::gossip::Card;
 use crate::member::view::View;
+use crate::node::background::Seed;
 use crate::node::config::{Config, ConfigError};
 use crate::node::coordinate::forward::Forwards;
 use crate::node::coordinate::{Asker, Op};
@@ -46,8 +47,8 @@ pub struct Node {
     epochs: Stream,
     pub(super) rng: Stream,
     pub(super) view: View,
-    /// Seeds at whose address nobody is known.
-    pub(super) strangers: Vec<Address>,
+    /// The seeds but this node itself.
+    pub(super) seeds: Vec<Seed>,
     /// `None` while the cluster is forming.
     pub(super) placement: Option<Placement>,
     /// The highest version of a layout that anybody has named.
@@ -225,14 +226,16 @@ impl Node {
         timers.set(first(config.exchange_every), Timer::Exchange);
         timers.set(first(config.gossip_every), Timer::Handoff);
         timers.set(first(config.scrub_every), Timer::Scrub);
+        let seeds = config.seeds.iter().filter(|seed| **seed != config.address);
         Ok(Node {
-            strangers: config.seeds.iter().filter(|seed| **seed != config.address).cloned().collect(),
+            seeds: seeds.map(|address| Seed { address: address.clone(), member: None }).collect(),
             epochs,
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
             placement: layout.as_ref().map(|layout| config.known.of(layout)),
             layout_heard: layout.as_ref().map_or(0, |layout| layout.version),
-            // Above all numbers of earlier starts: a late answer to one of those must not count for a new operation.
-            next_op: (identity.generation.0 << 40) | 1,
+            // Not among the numbers of an earlier start, even one that the disk has forgotten: a late answer to one of
+            // those must not count for a new operation. (They are 48 bits of chance apart.)
+            next_op: (Stream::new(seed, "node.op", 0).next() >> 16).max(1),
             config,
             identity,
             rng,
