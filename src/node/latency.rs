@@ -1,4 +1,5 @@
-//! How long peers take to answer, as this node sees it: a small histogram that forgets.
+//! How long things take, as this node sees it: a small histogram that forgets, and what it says about whether clients
+//! suffer.
 
 use crate::base::time::Duration;
 
@@ -51,10 +52,15 @@ impl Latencies {
 
     /// A span within which 99 of 100 answers came, rounded up to the end of its class; `None` if too few were seen.
     pub fn p99(&self) -> Option<Duration> {
+        self.within_all_but(100)
+    }
+
+    /// The same for all but one of so many.
+    fn within_all_but(&self, one_of: u32) -> Option<Duration> {
         if self.seen < ENOUGH {
             return None;
         }
-        let wanted = self.seen - self.seen / 100;
+        let wanted = self.seen - self.seen / one_of;
         let mut below = 0;
         let found = self.counts.iter().position(|&count| {
             below += u32::from(count);
@@ -64,9 +70,74 @@ impl Latencies {
     }
 }
 
+/// Requests that this node coordinates: how long they take in quiet times, and how long they have taken lately.
+///
+/// One in ten may be slow for reasons of its own (a disk that hiccups, a replica that is away); if all that is left
+/// takes twice as long as in quiet times, something is in their way. The weakness: reads and writes are counted
+/// together, so clients that turn from the one to the other look as if they suffered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Foreground {
+    quiet: Latencies,
+    recent: Latencies,
+    /// Whether work in the background is under way, so that these are no quiet times.
+    is_busy: bool,
+}
+
+/// How many times as long as in quiet times is suffering.
+const STRAIN: u64 = 2;
+const OUTLIERS: u32 = 10;
+
+impl Foreground {
+    /// A request was answered with what it asked for.
+    pub fn note(&mut self, span: Duration) {
+        self.recent.note(span);
+        if !self.is_busy {
+            self.quiet.note(span);
+        }
+    }
+
+    /// Whether requests take much longer, in this round, than in quiet times. Too few of either tell nothing.
+    pub fn is_strained(&self) -> bool {
+        let (Some(quiet), Some(recent)) =
+            (self.quiet.within_all_but(OUTLIERS), self.recent.within_all_but(OUTLIERS))
+        else {
+            return false;
+        };
+        recent > quiet.saturating_mul(STRAIN)
+    }
+
+    /// A new round, in which work in the background `is_busy` or not.
+    pub fn begin_round(&mut self, is_busy: bool) {
+        self.recent = Latencies::default();
+        self.is_busy = is_busy;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_suffer_when_nearly_all_take_twice_as_long_as_in_quiet_times() {
+        let mut foreground = Foreground::default();
+        let note = |foreground: &mut Foreground, millis, times| {
+            (0..times).for_each(|_| foreground.note(Duration::from_millis(millis)));
+        };
+        note(&mut foreground, 2, 100);
+        foreground.begin_round(true);
+        assert!(!foreground.is_strained(), "nothing was seen");
+        note(&mut foreground, 2, 95);
+        note(&mut foreground, 500, 5);
+        assert!(!foreground.is_strained(), "a few hiccups");
+        note(&mut foreground, 9, 100);
+        assert!(foreground.is_strained());
+        foreground.begin_round(true);
+        note(&mut foreground, 9, 100);
+        assert!(foreground.is_strained(), "busy times are no measure");
+        foreground.begin_round(false);
+        (0..40).for_each(|_| note(&mut foreground, 9, 100));
+        assert!(!foreground.is_strained(), "what lasts in quiet times is how it is");
+    }
 
     #[test]
     fn every_span_has_a_class_that_is_at_most_a_quarter_too_long() {

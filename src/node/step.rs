@@ -20,7 +20,7 @@ use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::identity::{self, Identity, IdentityError};
 use crate::node::input::{Env, Input};
-use crate::node::latency::Latencies;
+use crate::node::latency::{Foreground, Latencies};
 use crate::node::message::{Held, Message};
 use crate::node::outbox::{Halt, Send, Target};
 use crate::node::refetch::Mending;
@@ -73,6 +73,8 @@ pub struct Node {
     waiting: VecDeque<(Position, Waiter)>,
     /// How many of them are for whom.
     backlog: BTreeMap<NodeId, u32>,
+    /// How long the requests take that this node coordinates.
+    pub(super) foreground: Foreground,
     /// Whether a request that this node took has run out of time since the last look at the hints.
     pub(super) timed_out: bool,
     /// The last stamp given to a write.
@@ -247,6 +249,7 @@ impl Node {
             recount: BTreeSet::new(),
             ops: BTreeMap::new(),
             answers: Latencies::default(),
+            foreground: Foreground::default(),
             forwards: Forwards::default(),
             timers,
             waiting: VecDeque::new(),
@@ -319,6 +322,7 @@ impl Node {
         if self.halted {
             return;
         }
+        self.hint_open_writes(env);
         self.abandon_ops(env);
         self.halted = true;
         if let Err(poisoned) = self.store.engine.close(env.disk) {

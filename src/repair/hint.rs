@@ -9,7 +9,7 @@ use crate::base::id::NodeId;
 use crate::base::invariant::{Broken, holds};
 use crate::base::time::WallTime;
 
-/// Hints on their way to one target at a time, at first, so that a node that returns is not overrun.
+/// Hints on their way at a time, at first, to all targets together, so that a node that returns is not overrun.
 pub const WINDOW: usize = 16;
 /// The same, at most, however quiet this node is.
 pub const WINDOW_MAX: usize = 64;
@@ -22,7 +22,7 @@ pub struct HintIndex {
     by_age: BTreeSet<(WallTime, NodeId, Bytes)>,
     bytes: usize,
     next_version: u64,
-    /// How many may be on their way to one target.
+    /// How many may be on their way. Targets share it alike, and each may have one.
     window: usize,
 }
 
@@ -64,7 +64,9 @@ struct Hint {
     since: WallTime,
     /// Changes whenever something is added to the hint.
     version: u64,
-    in_flight: bool,
+    /// The version that is on its way. The next one waits for its end, so that a key that is written all the time
+    /// takes no more than its place in the window.
+    sent: Option<u64>,
 }
 
 impl HintIndex {
@@ -83,26 +85,32 @@ impl HintIndex {
 
     /// A hint was stored, or added to: it has `bytes` now, and the oldest write in it was kept at `since`.
     pub fn insert(&mut self, target: NodeId, key: Bytes, bytes: usize, since: WallTime) {
-        self.remove(target, &key);
+        let sent = self.take(target, &key).and_then(|before| before.sent);
         self.next_version += 1;
         self.bytes += bytes;
         self.by_age.insert((since, target, key.clone()));
-        let hint = Hint { bytes, since, version: self.next_version, in_flight: false };
-        self.targets.entry(target).or_default().hints.insert(key, hint);
+        let hint = Hint { bytes, since, version: self.next_version, sent };
+        let queue = self.targets.entry(target).or_default();
+        queue.hints.insert(key, hint);
+        queue.in_flight += usize::from(sent.is_some());
     }
 
     /// Forgets a hint; false if there was none.
     pub fn remove(&mut self, target: NodeId, key: &Bytes) -> bool {
-        let Some(queue) = self.targets.get_mut(&target) else { return false };
-        let Some(hint) = queue.hints.remove(key) else { return false };
+        self.take(target, key).is_some()
+    }
+
+    fn take(&mut self, target: NodeId, key: &Bytes) -> Option<Hint> {
+        let queue = self.targets.get_mut(&target)?;
+        let hint = queue.hints.remove(key)?;
         self.bytes -= hint.bytes;
-        queue.in_flight -= usize::from(hint.in_flight);
+        queue.in_flight -= usize::from(hint.sent.is_some());
         if queue.hints.is_empty() {
             self.targets.remove(&target);
         }
         let was_there = self.by_age.remove(&(hint.since, target, key.clone()));
         assert!(was_there, "every hint has an age");
-        true
+        Some(hint)
     }
 
     /// A hint that has been kept since before `limit`.
@@ -111,10 +119,10 @@ impl HintIndex {
         (*since < limit).then(|| (*target, key.clone()))
     }
 
-    /// To be called once in a while: narrows the window to half if the node's own requests have run out of time since,
-    /// and widens it by one if not (as TCP does for congestion: Chiu and Jain, 1989). Hints can wait, clients cannot.
-    pub fn adapt(&mut self, requests_timed_out: bool) {
-        self.window = if requests_timed_out { self.window / 2 } else { self.window + 1 };
+    /// To be called once in a while: narrows the window to half if clients have suffered since, and widens it by one if
+    /// not (as TCP does for congestion: Chiu and Jain, 1989). Hints can wait, clients cannot.
+    pub fn adapt(&mut self, clients_suffer: bool) {
+        self.window = if clients_suffer { self.window / 2 } else { self.window + 1 };
         self.window = self.window.clamp(1, WINDOW_MAX);
     }
 
@@ -142,10 +150,22 @@ impl HintIndex {
         })
     }
 
-    /// Takes the next hint for `target` on its way, with its version; `None` if all are, or the window is full.
+    /// How many are kept for `target`.
+    pub fn kept_for(&self, target: NodeId) -> usize {
+        self.targets.get(&target).map_or(0, |queue| queue.hints.len())
+    }
+
+    /// Whether any is on its way.
+    pub fn is_moving(&self) -> bool {
+        self.targets.values().any(|queue| queue.in_flight > 0)
+    }
+
+    /// Takes the next hint for `target` on its way, with its version; `None` if all are, or its share of the window is
+    /// used up.
     pub fn next_for(&mut self, target: NodeId) -> Option<(Bytes, u64)> {
-        let queue = self.targets.get_mut(&target).filter(|queue| queue.in_flight < self.window)?;
-        let is_idle = |entry: &(&Bytes, &Hint)| !entry.1.in_flight;
+        let share = (self.window / self.targets.len().max(1)).max(1);
+        let queue = self.targets.get_mut(&target).filter(|queue| queue.in_flight < share)?;
+        let is_idle = |entry: &(&Bytes, &Hint)| entry.1.sent.is_none();
         let behind = match &queue.cursor {
             Some(cursor) => {
                 let after = (core::ops::Bound::Excluded(cursor.clone()), core::ops::Bound::Unbounded);
@@ -155,7 +175,7 @@ impl HintIndex {
         };
         let (key, hint) = behind.or_else(|| queue.hints.iter().find(is_idle))?;
         let (key, version) = (key.clone(), hint.version);
-        queue.hints.get_mut(&key).expect("it was just found").in_flight = true;
+        queue.hints.get_mut(&key).expect("it was just found").sent = Some(version);
         queue.in_flight += 1;
         queue.cursor = Some(key.clone());
         Some((key, version))
@@ -164,6 +184,7 @@ impl HintIndex {
     /// The target has that version of the hint on its disk. True if the hint is gone and is to be deleted; false if
     /// something was added to it meanwhile.
     pub fn delivered(&mut self, target: NodeId, key: &Bytes, version: u64) -> bool {
+        self.failed(target, key, version);
         let hint = self.targets.get(&target).and_then(|queue| queue.hints.get(key));
         hint.is_some_and(|hint| hint.version == version) && self.remove(target, key)
     }
@@ -171,9 +192,8 @@ impl HintIndex {
     /// That version of the hint did not arrive; it waits for another round.
     pub fn failed(&mut self, target: NodeId, key: &Bytes, version: u64) {
         let Some(queue) = self.targets.get_mut(&target) else { return };
-        if let Some(hint) = queue.hints.get_mut(key).filter(|hint| hint.version == version && hint.in_flight)
-        {
-            hint.in_flight = false;
+        if let Some(hint) = queue.hints.get_mut(key).filter(|hint| hint.sent == Some(version)) {
+            hint.sent = None;
             queue.in_flight -= 1;
         }
     }
@@ -210,7 +230,9 @@ mod tests {
         hints.insert(TARGET, key(1), 10, WallTime(0));
         let (sent, version) = hints.next_for(TARGET).expect("one");
         hints.insert(TARGET, key(1), 20, WallTime(0));
+        assert!(hints.is_moving() && hints.next_for(TARGET).is_none(), "one at a time");
         assert!(!hints.delivered(TARGET, &sent, version));
+        assert!(!hints.is_moving());
         let (sent, version) = hints.next_for(TARGET).expect("again");
         assert!(hints.delivered(TARGET, &sent, version));
         assert!(hints.is_empty() && hints.bytes == 0);
@@ -227,6 +249,20 @@ mod tests {
             seen.push(sent);
         }
         assert_eq!(seen, [key(0), key(1), key(2)]);
+    }
+
+    #[test]
+    fn targets_share_the_window() {
+        let mut hints = HintIndex::default();
+        let targets = [1, 2, 3].map(NodeId);
+        for target in targets {
+            (0..WINDOW).for_each(|n| hints.insert(target, key(n), 1, WallTime(0)));
+        }
+        let mut taken = |target| core::iter::from_fn(|| hints.next_for(target)).count();
+        assert_eq!(targets.map(&mut taken), [WINDOW / 3; 3]);
+        (0..9).for_each(|_| hints.adapt(true));
+        let (sent, version) = (key(0), 1);
+        assert!(hints.delivered(targets[0], &sent, version) && hints.next_for(targets[0]).is_none());
     }
 
     #[test]

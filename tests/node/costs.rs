@@ -25,7 +25,7 @@ fn carries_the_value(message: &Message) -> bool {
     match message {
         Message::Store { siblings, .. } | Message::Hint { siblings, .. } => siblings.value_bytes() > 0,
         Message::Forward { request, .. } => matches!(request.command, Command::Put { .. }),
-        Message::Forwarded { outcome, .. } => matches!(**outcome, Outcome::Found { .. }),
+        Message::Forwarded { outcome, .. } => matches!(outcome.as_deref(), Some(Outcome::Found { .. })),
         Message::Fetched { held, .. } => matches!(held, Held::Siblings(_)),
         _ => false,
     }

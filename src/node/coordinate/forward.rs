@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::id::{NodeId, OpId};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::node::consistency::{Consistency, Options};
 use crate::member::view::Audience;
 use crate::node::coordinate::{Asker, Op, Route};
@@ -110,7 +110,9 @@ impl Node {
         let needed = demands.first().map(|demand| (demand.knob, demand.need.count()));
         let needed = needed.expect("W is always a demand");
         let deadline = now + consistency.timeout;
+        // What the replica knows when its time is up is still in time here.
         request.options = Options::from(consistency);
+        request.options.timeout = Some(consistency.timeout.saturating_mul(7).divided(8).max(Duration(1)));
         let op = self.open_op(|_| Op::Forward(ForwardOp { asker, deadline, to, needed }));
         env.out.facts.push(Fact::RequestForwarded);
         let (zone, request) = (zone.clone(), Box::new(request));

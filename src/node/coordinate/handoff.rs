@@ -4,6 +4,7 @@
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId};
 use crate::base::time::{Instant, WallTime};
+use crate::causal::siblings::Siblings;
 use crate::node::coordinate::Op;
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -16,6 +17,8 @@ use crate::ring::token::slot_of;
 
 /// Old hints dropped at a time, at most, so that no step takes long.
 const DROPS_MAX: usize = 1024;
+/// Hints of a target that is away that are looked at, at a time, for one that another node should have.
+const LOOKS_MAX: usize = 64;
 
 /// A hint on its way to its target.
 #[derive(Clone, Debug, Hash)]
@@ -42,29 +45,39 @@ impl Node {
             let _ = self.store.remove_hint(target, &key, env.disk);
             env.out.facts.push(Fact::HintDropped);
         }
-        self.hints.adapt(core::mem::take(&mut self.timed_out));
+        let suffer = core::mem::take(&mut self.timed_out) | self.foreground.is_strained();
+        self.hints.adapt(suffer);
         let Some(placement) = self.placement.clone() else { return };
         for target in self.hints.targets() {
-            // For a node that has left the layout nobody waits.
-            if self.usable(target) || placement.layout().member(target).is_none() {
-                self.hand_off_to(target, &placement, env);
-            }
+            self.hand_off_to(target, &placement, env);
         }
+        self.foreground.begin_round(self.hints.is_moving());
     }
 
-    /// Who gets the hint kept for `target` about `key`: `target`, as long as it is a replica; else another that is. One
-    /// is enough: the replicas repair each other.
+    /// Who gets the hint kept for `target` about `key`, if anybody can now: `target`, as long as it is a replica; else
+    /// another that is. One is enough: the replicas repair each other.
     fn heir(&self, target: NodeId, key: &Bytes, placement: &Placement) -> Option<NodeId> {
         let slot = slot_of(key);
         if placement.owns(target, slot) {
-            return Some(target);
+            return Some(target).filter(|&target| self.usable(target));
         }
-        let replicas = placement.replicas(slot).iter().copied();
-        replicas.into_iter().find(|&node| node != self.me() && self.usable(node))
+        if placement.owns(self.me(), slot) {
+            return Some(self.me());
+        }
+        placement.replicas(slot).iter().copied().find(|&node| self.usable(node))
     }
 
     fn hand_off_to(&mut self, target: NodeId, placement: &Placement, env: &mut Env) {
-        while let Some((key, version)) = self.hints.next_for(target) {
+        // A target that is away keeps what is its own waiting, but not what the layout has given to others.
+        let mut looks = self.hints.kept_for(target).min(LOOKS_MAX);
+        while looks > 0
+            && let Some((key, version)) = self.hints.next_for(target)
+        {
+            let Some(to) = self.heir(target, &key, placement) else {
+                self.hints.failed(target, &key, version);
+                looks -= 1;
+                continue;
+            };
             let Ok(siblings) = self.store.load_hint(target, &key, env.disk) else {
                 // Damaged: left in place, to be tried again; the write itself is on other replicas.
                 env.out.facts.push(Fact::DamageRefused);
@@ -77,17 +90,32 @@ impl Node {
                 env.out.facts.push(Fact::HintDropped);
                 continue;
             }
-            let Some(to) = self.heir(target, &key, placement) else {
-                return self.hints.failed(target, &key, version);
-            };
             if to != target {
                 env.out.facts.push(Fact::HintRerouted);
+            }
+            if to == self.me() {
+                if !self.inherit(target, &key, &siblings, env) {
+                    return self.hints.failed(target, &key, version);
+                }
+                continue;
             }
             let deadline = env.now.mono + self.config.request_timeout;
             let op = HandoffOp { deadline, target, to, key: key.clone(), version };
             let op = self.open_op(|_| Op::Handoff(op));
             self.send(Target::Node(to), Message::Store { op, key, siblings, early: false }, env);
         }
+    }
+
+    /// This node has become a replica of the key that it keeps a hint of. Both changes are in the same log, one behind
+    /// the other: no crash leaves the second without the first.
+    fn inherit(&mut self, target: NodeId, key: &Bytes, siblings: &Siblings, env: &mut Env) -> bool {
+        if self.store.merge(key, siblings, env.disk).is_err() {
+            return false;
+        }
+        self.hints.remove(target, key);
+        let _ = self.store.remove_hint(target, key, env.disk);
+        env.out.facts.push(Fact::HintDelivered);
+        true
     }
 
     /// The target has it on its disk, or (`None`) refused it. In memory is not enough to forget a hint.

@@ -208,6 +208,9 @@ impl Node {
             env.out.facts.extend(mixed.then_some(Fact::TypesMixed));
             op.replied = true;
             let asker = op.asker;
+            if !matches!(outcome, Outcome::Rejected(_)) {
+                self.foreground.note(env.now.mono.since(op.started));
+            }
             self.answer(asker, outcome, env);
         }
         for node in behind {

@@ -31,6 +31,7 @@ use crate::storage::Position;
 #[derive(Clone, Debug, Hash)]
 pub struct WriteOp {
     pub asker: Asker,
+    started: Instant,
     pub deadline: Instant,
     pub key: Bytes,
     /// What this write left here, and what all replicas are to merge.
@@ -110,10 +111,11 @@ impl Node {
                 let _ = self.keep_hint(target, &request.key, &siblings, env);
             }
         }
-        let deadline = env.now.mono + consistency.timeout;
+        let (started, deadline) = (env.now.mono, env.now.mono + consistency.timeout);
         let id = self.open_op(|_| {
             Op::Write(WriteOp {
                 asker,
+                started,
                 deadline,
                 key: request.key.clone(),
                 siblings: siblings.clone(),
@@ -284,10 +286,23 @@ impl Node {
             assert!(!op.replied, "a tally decides once");
             op.replied = true;
             let asker = op.asker;
+            if matches!(outcome, Outcome::Written { .. }) {
+                self.foreground.note(env.now.mono.since(op.started));
+            }
             self.answer(asker, outcome, env);
         }
         if done {
             self.close_op(id);
+        }
+    }
+
+    /// The node stops: whoever has not acknowledged yet gets a hint, as if time were up.
+    pub(in crate::node) fn hint_open_writes(&mut self, env: &mut Env) {
+        for (id, op) in core::mem::take(&mut self.ops) {
+            match op {
+                Op::Write(op) => self.expire_write(op, env),
+                op => drop(self.ops.insert(id, op)),
+            }
         }
     }
 
