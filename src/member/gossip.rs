@@ -17,6 +17,8 @@ pub const ACCUSATIONS_MAX: usize = 64;
 pub struct Card {
     pub node: NodeId,
     pub generation: Generation,
+    /// That of its disk: see `node::amnesia`.
+    pub birth: u64,
     pub address: Address,
     pub zone: Zone,
     pub capacity: u16,

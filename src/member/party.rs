@@ -22,6 +22,7 @@ pub(super) fn card(node: u64, generation: u64) -> Card {
     Card {
         node: NodeId(node),
         generation: Generation(generation),
+        birth: 0,
         address: Address(alloc::format!("n{node}").as_str().into()),
         zone: Zone("z".into()),
         capacity: 1,

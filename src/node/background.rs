@@ -10,6 +10,7 @@ use crate::base::time::Duration;
 use crate::disk::DiskError;
 use crate::member::gossip::{Card, Gossip};
 use crate::member::view::{Audience, Change};
+use crate::node::amnesia::FOUNDING;
 use crate::node::fact::Fact;
 use crate::node::identity;
 use crate::node::input::Env;
@@ -97,6 +98,7 @@ impl Node {
         let changes = self.view.beat(env.now.mono);
         self.note_changes(&changes, env);
         self.found(env);
+        self.recall_round(env);
         for node in self.view.targets(&mut self.rng, FANOUT) {
             self.gossip_to(node, Audience::Anybody, true, env);
         }
@@ -151,6 +153,7 @@ impl Node {
         match identity::raise(&mut self.identity, known, env.disk) {
             Ok(()) => {
                 self.view.reborn(self.identity.generation);
+                self.recall = None;
                 // Where clocks are pruned, an actor below the generation of its node must not number any more.
                 self.store.forgot |= self.config.clock_length_max > 0;
                 env.out.facts.push(Fact::GenerationRaised);
@@ -189,12 +192,15 @@ impl Node {
             .members()
             .into_iter()
             .filter(|(card, up)| *up || card.node == self.me())
-            .map(|(card, _)| Member { node: card.node, zone: card.zone.clone(), capacity: card.capacity })
+            .map(|(card, _)| {
+                let &Card { node, capacity, birth, .. } = card;
+                Member { node, zone: card.zone.clone(), capacity, birth }
+            })
             .collect();
         if members.len() < usize::from(self.config.founders) {
             return;
         }
-        if let Ok(layout) = Layout::new(1, self.config.n, members) {
+        if let Ok(layout) = Layout::new(FOUNDING, self.config.n, members) {
             env.out.facts.push(Fact::ClusterFounded);
             self.adopt(layout, env);
         }
@@ -208,6 +214,9 @@ impl Node {
         // If it cannot be kept, it is learned again after the next start.
         let _ = self.store.save_layout(&layout, env.disk);
         self.layout_heard = self.layout_heard.max(layout.version);
+        if self.is_amnesiac() && self.is_founded_by(&layout) {
+            self.settle_in(env);
+        }
         self.placement = Some(self.config.known.of(&layout));
         env.out.facts.push(Fact::LayoutAdopted);
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::base::id::{Address, ClusterId, NodeId, Zone};
-use crate::base::limits::{N_MAX, CAPACITY_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
+use crate::base::limits::{CAPACITY_MAX, N_MAX, VALUE_DEFAULT_MAX, VALUE_MAX};
 use crate::base::time::Duration;
 use crate::node::consistency::{Consistency, Durability, OnSiblings, TIMEOUT_MAX};
 use crate::quorum::tally::Level;

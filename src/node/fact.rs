@@ -68,6 +68,8 @@ facts! {
     AccusationWithheld = "accusation_withheld",
     /// A node with a new disk, or an old copy of its own, raised its generation above that of its earlier life.
     GenerationRaised = "generation_raised",
+    /// A node that had lost its disk, or was given an old copy of it, was told all that the other replicas have.
+    Recalled = "recalled",
     /// A frame was refused, because a newer process runs in its sender's place.
     StaleFrame = "stale_frame",
     /// A forward was meant for an earlier life of this node, which may have coordinated it.

@@ -25,7 +25,7 @@ use crate::disk::{Disk, DiskError, FileKind, FileName, SyncTarget, read_all};
 
 const FILE: FileName = FileName::new(FileKind::Identity, 0);
 const NEXT: FileName = FileName::new(FileKind::Temp, u64::MAX);
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const CONTEXT: u64 = 0x6964_656e_7469_7479;
 const FILE_MAX: u64 = 256;
 
@@ -35,6 +35,10 @@ pub struct Identity {
     pub cluster: ClusterId,
     pub node: NodeId,
     pub generation: Generation,
+    /// Drawn when this disk was first used, see [`amnesia`](super::amnesia).
+    pub birth: u64,
+    /// Whether all that this node has promised to know is on this disk, as far as it can tell.
+    pub whole: bool,
 }
 
 /// Why the identity cannot be used. Nothing was changed.
@@ -96,17 +100,30 @@ pub fn take(
             return Err(IdentityError::OtherNode { found: found.node });
         }
         Some(found) => Identity { generation: Generation(found.generation.0.saturating_add(1)), ..found },
-        None => Identity { cluster, node: node.unwrap_or(minted), generation: Generation(1) },
+        None => {
+            let (generation, birth) = (Generation(1), rng.next());
+            Identity { cluster, node: node.unwrap_or(minted), generation, birth, whole: false }
+        }
     };
     write(&identity, disk).map_err(IdentityError::Disk)?;
     Ok(identity)
 }
 
-/// Raises the generation above `known`, durably. The epoch stays: it is this life's own.
+/// Raises the generation above `known`, durably. The epoch stays: it is this life's own. What the life that is known of
+/// has promised, this disk may not know.
 pub fn raise(identity: &mut Identity, known: Generation, disk: &mut dyn Disk) -> Result<(), DiskError> {
-    let raised = Identity { generation: Generation(known.0.saturating_add(1)), ..identity.clone() };
-    write(&raised, disk)?;
-    *identity = raised;
+    let generation = Generation(known.0.saturating_add(1));
+    replace(identity, Identity { generation, whole: false, ..identity.clone() }, disk)
+}
+
+/// Notes that the disk holds all that it should.
+pub fn settle(identity: &mut Identity, disk: &mut dyn Disk) -> Result<(), DiskError> {
+    replace(identity, Identity { whole: true, ..identity.clone() }, disk)
+}
+
+fn replace(identity: &mut Identity, by: Identity, disk: &mut dyn Disk) -> Result<(), DiskError> {
+    write(&by, disk)?;
+    *identity = by;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Read `step` first: it is the table of contents of what a node does.
 
+pub mod amnesia;
 pub mod background;
 pub mod config;
 pub mod consistency;

@@ -8,6 +8,7 @@ use core::fmt;
 use crate::base::id::{NodeId, Slot};
 use crate::member::view::Belief;
 use crate::node::coordinate::Op;
+use crate::node::refetch::Mending;
 use crate::node::step::Node;
 use crate::repair::hint::Kept;
 use crate::repair::merkle::LEAVES;
@@ -25,6 +26,10 @@ pub struct Outlook {
     /// What is kept here for others.
     pub hints: Vec<Kept>,
     pub open: OpenOps,
+    /// Who has not told everything to this node since it lost its disk; `None` if it did not.
+    pub recalled_from: Option<Vec<NodeId>>,
+    /// Who has not told everything about the damaged table that is being mended; `None` if there is none.
+    pub mended_from: Option<Vec<NodeId>>,
     /// Who waits here until the log is durable so far.
     pub waiting: u64,
     pub appended: Position,
@@ -65,6 +70,8 @@ impl Node {
             members: self.view.beliefs().collect(),
             hints: self.hints.kept().collect(),
             open,
+            recalled_from: self.is_amnesiac().then(|| self.recalled_from()),
+            mended_from: self.mending.as_ref().map(Mending::untold),
             waiting: self.waiting().len() as u64,
             appended: self.store.engine.appended(),
             durable: self.store.engine.durable(),
@@ -113,6 +120,11 @@ impl fmt::Display for Outlook {
             if count > 0 {
                 write!(f, "; {count} {name} open")?;
             }
+        }
+        let lost = [("its disk", &self.recalled_from), ("a table", &self.mended_from)];
+        for (what, untold) in lost.into_iter().filter_map(|(what, from)| Some((what, from.as_ref()?))) {
+            let untold: Vec<_> = untold.iter().map(ToString::to_string).collect();
+            write!(f, "; has lost {what}, not told yet by [{}]", untold.join(" "))?;
         }
         if self.waiting > 0 || self.durable < self.appended {
             let (durable, appended) = (self.durable.0, self.appended.0);

@@ -16,9 +16,12 @@
 //!   cable made this node replace what it had by what replicas with new disks had: nothing.
 //! - **Two that are damaged in the same part** do not wait for each other, if a third one is whole there. What only the
 //!   two had is lost then, and the fact `damage_shared` tells of it.
+//! - **All are damaged in the same place**: as long as somebody cannot read there, it is waited for, because that may
+//!   pass. What all of them can read and is not what was written is lost, and the keys can be written again. (Mostly
+//!   there never was a key in the place that all of them have lost.)
 //!
-//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or all others are
-//! damaged in the same part, the keys stay unknown here.
+//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, the keys stay unknown
+//! here.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -66,10 +69,17 @@ impl Mending {
         Some(Mending { suspect, layout: placement.layout().version, parts, refetch })
     }
 
-    /// Whether of each slot some other replica has told everything.
+    /// Who has not told everything yet.
+    pub(super) fn untold(&self) -> Vec<NodeId> {
+        self.refetch.open().collect()
+    }
+
+    /// Whether of each place some other replica has told what it has, or all that it ever will.
     fn is_told(&self, me: NodeId, placement: &Placement) -> bool {
-        self.refetch.unknown().iter().filter(|(slot, _)| placement.owns(me, **slot)).all(|(slot, damaged)| {
-            placement.replicas(*slot).iter().any(|node| *node != me && !damaged.contains(node))
+        let slots = self.refetch.unknown_slots().into_iter().filter(|&slot| placement.owns(me, slot));
+        slots.into_iter().all(|slot| {
+            let others = placement.replicas(slot).iter().copied().filter(|&node| node != me);
+            self.refetch.is_known(slot, &others.collect::<Vec<_>>())
         })
     }
 }
@@ -129,7 +139,7 @@ impl Node {
     }
 
     /// A peer has lost what it had of a part: it gets what is here, of the slots that both have, and is told where
-    /// there is damage here too.
+    /// there is damage here too. Who has lost all that it had knows nothing for certain.
     pub(super) fn on_refetch(
         &mut self,
         from: NodeId,
@@ -139,14 +149,26 @@ impl Node {
         env: &mut Env,
     ) {
         match self.store.gather(part, shared, env.disk) {
-            Ok(content) => self.send_exchange(from, Exchange::Content { layout, content }, env),
+            Ok(mut content) => {
+                if self.is_amnesiac() {
+                    content.may_pass = true;
+                    content.unknown = alloc::vec![content.covered()];
+                }
+                self.send_exchange(from, Exchange::Content { layout, content }, env);
+            }
             // What is unknown here must not look like missing here.
             Err(_) => env.out.facts.push(Fact::DamageRefused),
         }
     }
 
     pub(super) fn on_content(&mut self, from: NodeId, content: Content, env: &mut Env) {
-        let Some(mending) = &mut self.mending else { return };
+        let Some(mending) = self
+            .mending
+            .as_mut()
+            .filter(|mending| mending.refetch.question(from).as_ref() == Some(&content.part))
+        else {
+            return self.on_recalled(from, content, env);
+        };
         if mending.refetch.take(from, content) {
             if mending.refetch.found().is_some() {
                 env.out.facts.push(Fact::DamageRefetched);
@@ -169,7 +191,7 @@ impl Node {
             return;
         }
         let Some(entries) = self.told(mending) else { return };
-        let (suspect, is_shared) = (mending.suspect.clone(), !mending.refetch.unknown().is_empty());
+        let (suspect, is_shared) = (mending.suspect.clone(), mending.refetch.is_shared());
         // The last moment at which nothing is lost: those who were asked may have lost everything themselves.
         if self.look_again(env) {
             return;

@@ -147,6 +147,8 @@ pub enum Rejection {
     Overloaded,
     /// The coordinator's own copy of the key is damaged.
     Damaged,
+    /// The coordinator has lost its disk, and has not been told yet what the other replicas have.
+    Amnesiac,
     /// The node is stopping.
     Stopping,
     /// The coordinator's disk is full. It still serves reads, and takes writes again when there is space.
@@ -154,6 +156,11 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Whether nothing but the state of the coordinator's own disk is in the way: another replica may well take it.
+    pub(super) fn is_of_one_disk(&self) -> bool {
+        matches!(self, Rejection::Damaged | Rejection::Amnesiac | Rejection::DiskFull)
+    }
+
     /// Told before anything is asked of anybody.
     pub(super) fn unavailable(short: Shortfall) -> Rejection {
         Rejection::Unavailable { knob: short.knob, usable: short.have, needed: short.needed }
@@ -205,6 +212,9 @@ impl fmt::Display for Rejection {
             Rejection::Unseen => f.write_str("what the context covers is not known here yet, try again"),
             Rejection::Overloaded => f.write_str("too much work is waiting, try later"),
             Rejection::Damaged => f.write_str("the copy of this key here is damaged"),
+            Rejection::Amnesiac => {
+                f.write_str("this node has lost its disk, and is asking others for what it held")
+            }
             Rejection::Stopping => f.write_str("the node is stopping"),
             Rejection::DiskFull => {
                 f.write_str("the disk of this node is full, it takes no writes until there is space")

@@ -13,6 +13,7 @@ use crate::causal::siblings::Siblings;
 use crate::disk::{Disk, DiskError};
 use crate::member::gossip::Card;
 use crate::member::view::View;
+use crate::node::amnesia::Recall;
 use crate::node::background::Seed;
 use crate::node::config::{Config, ConfigError};
 use crate::node::coordinate::forward::Forwards;
@@ -55,6 +56,8 @@ pub struct Node {
     pub(super) layout_heard: u64,
     pub(super) store: Store,
     pub(super) hints: HintIndex,
+    /// After the loss of the disk: what the others are being asked for.
+    pub(super) recall: Option<Recall>,
     /// The damaged table that is being mended.
     pub(super) mending: Option<Mending>,
     /// After a torn tail: whom this node has compared itself with since.
@@ -96,13 +99,15 @@ pub(super) enum Waiter {
     Fetched { to: NodeId, op: OpId, held: Held },
     /// The own copy, brought up to what a read is about to show.
     Repaired(OpId),
+    /// All that others have told this node after the loss of its disk.
+    Recalled,
 }
 
 impl Waiter {
     /// On whose account it waits.
     fn for_whom(&self, me: NodeId) -> NodeId {
         match self {
-            Waiter::Write(_) | Waiter::Repaired(_) => me,
+            Waiter::Write(_) | Waiter::Repaired(_) | Waiter::Recalled => me,
             Waiter::Stored { to, .. } | Waiter::Hinted { to, .. } | Waiter::Fetched { to, .. } => *to,
         }
     }
@@ -172,6 +177,9 @@ pub struct Status {
     pub open_ops: u64,
     /// Tables with damage, whose keys are unknown until they are repaired.
     pub damaged_tables: u64,
+    /// Whether this node has lost its disk, or does not know better, and answers for nothing until it is told what
+    /// others have.
+    pub amnesiac: bool,
 }
 
 /// One member, as a node sees it.
@@ -217,6 +225,7 @@ impl Node {
         let card = Card {
             node: identity.node,
             generation: identity.generation,
+            birth: identity.birth,
             address: config.address.clone(),
             zone: config.zone.clone(),
             capacity: config.capacity,
@@ -243,6 +252,7 @@ impl Node {
             rng,
             store,
             hints,
+            recall: None,
             mending: None,
             uncertain: recovery.is_tail_uncertain().then(BTreeSet::new),
             failed_jobs: 0,
@@ -379,6 +389,7 @@ impl Node {
             hints: self.hints(),
             open_ops: self.ops.len() as u64,
             damaged_tables: self.store.engine.damaged_tables(),
+            amnesiac: self.is_amnesiac(),
         }
     }
 
@@ -485,6 +496,7 @@ impl Node {
                 }
                 Waiter::Fetched { to, op, held } => self.tell(to, op, held, env),
                 Waiter::Repaired(op) => self.read_repaired(op, self.me(), Some(Ack::OnDisk), env),
+                Waiter::Recalled => self.recalled(env),
                 Waiter::Hinted { to, op } => {
                     self.send(Target::Node(to), Message::Hinted { op, durable: true }, env);
                 }

@@ -71,6 +71,7 @@ pub fn text(status: &Status, counters: &Counters, uptime: Duration) -> String {
     line(&mut out, "hints", status.hints);
     line(&mut out, "open_ops", status.open_ops);
     line(&mut out, "damaged_tables", status.damaged_tables);
+    line(&mut out, "amnesiac", u8::from(status.amnesiac));
     section(&mut out, "Cluster");
     line(&mut out, "layout", status.layout);
     line(&mut out, "members_up", up);
@@ -125,6 +126,7 @@ mod tests {
             hints: 0,
             open_ops: 0,
             damaged_tables: 3,
+            amnesiac: true,
         };
         let mut counters = Counters::default();
         counters.fact(Fact::ReadRepaired);
@@ -134,6 +136,7 @@ mod tests {
             "generation:4",
             "layout:2",
             "damaged_tables:3",
+            "amnesiac:1",
             "members_down:1",
             "member1:id=n2,address=a:1,zone=z,state=down",
             "uptime_in_seconds:7",

@@ -10,8 +10,7 @@
 //! the only one left that has it. So nothing is concluded before *all* other replicas have told all that they have of
 //! the part: until then the keys stay unknown, and "not found" is never said of them. A replica that is itself damaged
 //! there tells what it can read, and in which parts it can tell nothing. Both would wait for each other for ever, so
-//! what a third one tells in whole counts then: what only the two had is lost in any case. Where every other replica is
-//! damaged, there is nobody to believe, and the keys stay unknown.
+//! what a third one tells in whole counts then: what only the two had is lost in any case.
 //!
 //! The answers are whole sibling sets and not digests as in the exchange: everything in the part is lost here, so there
 //! is nothing to compare. Lost or repeated messages cost a round: an answer counts only for the question that is open.
@@ -55,6 +54,8 @@ pub struct Content {
     pub entries: Vec<(Bytes, Arc<Siblings>)>,
     /// Where this replica has damage itself.
     pub unknown: Vec<Part>,
+    /// Whether that may pass: what cannot be read now can perhaps be read later.
+    pub may_pass: bool,
     /// Where the next page begins; `None`: this was all.
     pub next: Option<Place>,
 }
@@ -130,8 +131,10 @@ pub struct Refetch {
     /// Only the replicas that have not told everything.
     open: BTreeMap<NodeId, Told>,
     found: BTreeMap<Bytes, Siblings>,
-    /// The slots in which some could not tell everything.
-    unknown: BTreeMap<Slot, BTreeSet<NodeId>>,
+    /// Where some could not tell everything, and who, as long as that may pass.
+    unknown: Vec<(NodeId, Part)>,
+    /// Whether anybody was damaged.
+    is_shared: bool,
     held: usize,
     held_max: usize,
 }
@@ -141,7 +144,15 @@ impl Refetch {
     pub fn new(parts: Vec<Part>, replicas: BTreeSet<NodeId>, held_max: usize) -> Refetch {
         let start = parts.first().map(|part| Told { part: 0, from: part.from.clone() });
         let open = replicas.into_iter().filter_map(|node| Some((node, start.clone()?))).collect();
-        Refetch { parts, open, found: BTreeMap::new(), unknown: BTreeMap::new(), held: 0, held_max }
+        Refetch {
+            parts,
+            open,
+            found: BTreeMap::new(),
+            unknown: Vec::new(),
+            is_shared: false,
+            held: 0,
+            held_max,
+        }
     }
 
     /// Who has not told everything.
@@ -166,8 +177,9 @@ impl Refetch {
             self.held += key.len() + siblings.value_bytes();
             self.found.entry(key).or_default().merge(&siblings);
         }
-        for slot in content.unknown.iter().flat_map(Part::slots) {
-            self.unknown.entry(slot).or_default().insert(node);
+        self.is_shared |= !content.unknown.is_empty();
+        if content.may_pass {
+            self.unknown.extend(content.unknown.into_iter().map(|part| (node, part)));
         }
         let told = self.open.get_mut(&node).expect("a question was open");
         match content.next {
@@ -183,9 +195,34 @@ impl Refetch {
         true
     }
 
-    /// Slots in which these replicas could not tell everything, for they are damaged there themselves.
-    pub fn unknown(&self) -> &BTreeMap<Slot, BTreeSet<NodeId>> {
-        &self.unknown
+    /// Takes out what was told so far, for somebody who does not wait for the rest.
+    pub fn drain(&mut self) -> BTreeMap<Bytes, Siblings> {
+        self.held = 0;
+        core::mem::take(&mut self.found)
+    }
+
+    /// Whether some replica could not tell everything, for it is damaged itself.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Whether of every place in `slot` that was asked for, one of its `replicas` told what it has there, or what it had
+    /// is lost. That two of them are damaged in the same slot does no harm, as long as they are in different places.
+    pub fn is_known(&self, slot: Slot, replicas: &[NodeId]) -> bool {
+        let next = Slot(slot.0 + 1);
+        let whole = Part { from: (slot, Bytes::default()), to: (next, Bytes::default()) };
+        let mut nobody: Vec<Part> = self.parts.iter().filter_map(|part| part.within(&whole)).collect();
+        for node in replicas {
+            let unknown = self.unknown.iter().filter(|(of, _)| of == node).map(|(_, part)| part);
+            let both = unknown.flat_map(|part| nobody.iter().filter_map(|left| left.within(part)));
+            nobody = both.collect();
+        }
+        nobody.is_empty()
+    }
+
+    /// The slots in which somebody may be able to tell more later.
+    pub fn unknown_slots(&self) -> BTreeSet<Slot> {
+        self.unknown.iter().flat_map(|(_, part)| part.slots()).collect()
     }
 
     /// What the replicas have together, once all of them have told everything.
@@ -228,27 +265,37 @@ mod tests {
         let key = Bytes::from("foo");
         assert_eq!(slot_of(&key), Slot(12_182));
         for node in [NodeId(1), NodeId(2)] {
-            let first =
-                Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: Some(place(5)) };
+            let first = Content {
+                part: part(0, 8_000),
+                entries: vec![],
+                unknown: vec![],
+                may_pass: false,
+                next: Some(place(5)),
+            };
             assert!(refetch.take(node, first.clone()));
             assert!(!refetch.take(node, first), "it was repeated on the way");
-            assert!(
-                refetch.take(
-                    node,
-                    Content { part: part(5, 8_000), entries: vec![], unknown: vec![], next: None }
-                )
-            );
+            assert!(refetch.take(
+                node,
+                Content {
+                    part: part(5, 8_000),
+                    entries: vec![],
+                    unknown: vec![],
+                    may_pass: false,
+                    next: None
+                }
+            ));
             assert_eq!(refetch.found(), None);
             let entries = vec![(key.clone(), written(node.0))];
-            assert!(
-                refetch
-                    .take(node, Content { part: part(9_000, SLOTS), entries, unknown: vec![], next: None })
-            );
+            assert!(refetch.take(
+                node,
+                Content { part: part(9_000, SLOTS), entries, unknown: vec![], may_pass: false, next: None }
+            ));
             assert_eq!(refetch.question(node), None);
         }
         let found = refetch.found().expect("both have told");
         assert_eq!(found[&key].versions().len(), 2, "both versions, since neither replaced the other");
-        let late = Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: None };
+        let late =
+            Content { part: part(0, 8_000), entries: vec![], unknown: vec![], may_pass: false, next: None };
         assert!(!refetch.take(NodeId(3), late));
     }
 
@@ -256,22 +303,29 @@ mod tests {
     fn a_replica_that_is_damaged_too_tells_where_it_can_tell_nothing() {
         let mut refetch = Refetch::new(vec![part(0, 8_000)], [NodeId(1), NodeId(2)].into(), HELD_MAX);
         let unknown = vec![part(7, 9).within(&part(0, 8)).expect("slot 7"), part(20, 21)];
-        let content = Content { part: part(0, 8_000), entries: vec![], unknown, next: None };
+        let content = Content { part: part(0, 8_000), entries: vec![], unknown, may_pass: true, next: None };
         assert!(content.is_well_formed() && refetch.take(NodeId(1), content));
         assert_eq!(refetch.found(), None);
-        let content =
-            Content { part: part(0, 8_000), entries: vec![], unknown: vec![part(20, 21)], next: None };
+        let content = Content {
+            part: part(0, 8_000),
+            entries: vec![],
+            unknown: vec![part(20, 21)],
+            may_pass: true,
+            next: None,
+        };
         assert!(refetch.take(NodeId(2), content));
-        assert!(refetch.found().is_some());
-        let damaged: Vec<_> = refetch.unknown().iter().map(|(slot, nodes)| (slot.0, nodes.len())).collect();
-        assert_eq!(damaged, [(7, 1), (20, 2)]);
+        assert!(refetch.found().is_some() && refetch.is_shared());
+        assert_eq!(refetch.unknown_slots(), [Slot(7), Slot(8), Slot(20)].into_iter().take(3).collect());
+        let known = |slot| refetch.is_known(Slot(slot), &[NodeId(1), NodeId(2)]);
+        assert!(known(7) && known(9) && !known(20) && !refetch.is_known(Slot(7), &[NodeId(1)]));
     }
 
     #[test]
     fn more_than_may_be_held_ends_the_questions_and_finds_nothing() {
         let mut refetch = refetch(7);
         let entries = vec![(Bytes::from("foo"), written(1))];
-        let page = |part: Part, entries| Content { part, entries, unknown: vec![], next: None };
+        let page =
+            |part: Part, entries| Content { part, entries, unknown: vec![], may_pass: false, next: None };
         assert!(refetch.take(NodeId(1), page(part(0, 8_000), vec![])));
         assert!(refetch.take(NodeId(1), page(part(9_000, SLOTS), entries)));
         assert_eq!(refetch.question(NodeId(2)), None);
@@ -284,13 +338,20 @@ mod tests {
             part: part(9_000, SLOTS),
             entries: vec![(Bytes::from("foo"), written(1))],
             unknown: vec![],
+            may_pass: false,
             next: None,
         };
         assert!(good.is_well_formed());
         let bad = [
             Content { part: part(13_000, SLOTS), ..good.clone() },
             Content { part: part(9_000, SLOTS + 1), ..good.clone() },
-            Content { part: part(9_000, 9_000), entries: vec![], unknown: vec![], next: None },
+            Content {
+                part: part(9_000, 9_000),
+                entries: vec![],
+                unknown: vec![],
+                may_pass: false,
+                next: None,
+            },
             Content { unknown: vec![part(8_999, 9_001)], ..good.clone() },
             Content { unknown: vec![part(13_000, 13_001)], next: Some(place(13_000)), ..good.clone() },
             Content { unknown: vec![part(9_000, 9_001); UNKNOWN_MAX + 1], ..good.clone() },

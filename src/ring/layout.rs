@@ -18,6 +18,8 @@ pub struct Member {
     pub zone: Zone,
     /// The node's share of the data relative to other members. At least 1.
     pub capacity: u16,
+    /// That of the disk with which it became a member: see `node::amnesia`.
+    pub birth: u64,
 }
 
 /// Who is in the cluster and how many replicas a key has. The record or frame that carries it has the version number
@@ -122,7 +124,7 @@ mod tests {
     use alloc::vec;
 
     fn member(node: u64, capacity: u16) -> Member {
-        Member { node: NodeId(node), zone: Zone("z".into()), capacity }
+        Member { node: NodeId(node), zone: Zone("z".into()), capacity, birth: 0 }
     }
 
     fn flat(count: u64) -> Vec<Member> {

@@ -218,7 +218,7 @@ mod tests {
     use crate::base::id::Zone;
 
     fn member(node: u64, zone: u64, capacity: u16) -> Member {
-        Member { node: NodeId(node), zone: Zone(format!("z{zone}").into()), capacity }
+        Member { node: NodeId(node), zone: Zone(format!("z{zone}").into()), capacity, birth: 0 }
     }
 
     fn flat(count: u64) -> Vec<Member> {

@@ -53,7 +53,7 @@ mod tests {
     }
 
     fn placement() -> Placement {
-        let member = |node| Member { node: NodeId(node), zone: zone(node), capacity: 1 };
+        let member = |node| Member { node: NodeId(node), zone: zone(node), capacity: 1, birth: 0 };
         Placement::of(&Layout::new(1, 3, (1..=6).map(member).collect()).expect("valid"))
     }
 

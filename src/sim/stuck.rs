@@ -18,13 +18,13 @@ use crate::sim::world::World;
 /// Of each kind of reason so many are told.
 const TOLD: usize = 3;
 
-/// Whether nothing is left to do, as far as the nodes know: every node runs, no client waits, no hint is kept, and the
-/// Merkle trees of all replicas of each slot agree.
+/// Whether nothing is left to do, as far as the nodes know: every node runs and knows what it lost with a disk, no
+/// client waits, no hint is kept, and the Merkle trees of all replicas of each slot agree.
 pub fn is_at_rest(world: &World) -> bool {
     let nodes: Vec<&Node> = running(world).collect();
     world.waiting() == 0
         && nodes.len() == world.hosts.len()
-        && nodes.iter().all(|node| node.hints() == 0)
+        && nodes.iter().all(|node| node.hints() == 0 && !node.is_amnesiac())
         && differing(&nodes).next().is_none()
 }
 
@@ -40,6 +40,11 @@ pub fn explain(world: &World) -> Vec<String> {
         for kept in outlook.hints.iter().take(TOLD) {
             concerned.extend([outlook.node, kept.target]);
         }
+    }
+    for node in nodes.iter().filter(|node| node.is_amnesiac()) {
+        let node = node.sender().node;
+        reasons.push(format!("{node} has lost its disk, and was not told yet what it held"));
+        concerned.insert(node);
     }
     let pairs: Vec<(Slot, NodeId, NodeId)> = differing(&nodes).take(TOLD).collect();
     for (slot, one, other) in pairs {

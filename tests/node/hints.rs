@@ -177,7 +177,8 @@ fn a_hint_for_a_node_that_left_goes_to_a_replica_that_did_not() {
     table.heal();
     table.partition(&replicas);
     let layout = |gone: u64| {
-        let member = |node| Member { node: NodeId(node), zone: Zone("default".into()), capacity: 1 };
+        let member =
+            |node| Member { node: NodeId(node), zone: Zone("default".into()), capacity: 1, birth: 0 };
         let stay = (1..=5).filter(|&node| node != gone).map(member);
         Layout::new(2, 3, stay.collect()).expect("valid")
     };

@@ -1,4 +1,4 @@
-//! Forwarding a write to a replica of its key. It is sent once: a second try at another replica could be a second
+//! Forwarding a write to a replica of its key (or to another one, if the own disk is what is in the way). It is sent once: a second try at another replica could be a second
 //! write, so when the first does not answer in time, the fate of the write is unknown. The network may double it all
 //! the same, so the replica remembers what was forwarded to it lately ([`Forwards`]); and because it forgets that when
 //! it stops, a forward names the life of the replica that it is meant for.
@@ -11,8 +11,8 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::id::{NodeId, OpId};
 use crate::base::time::{Duration, Instant};
-use crate::node::consistency::{Consistency, Options};
 use crate::member::view::Audience;
+use crate::node::consistency::{Consistency, Options};
 use crate::node::coordinate::{Asker, Op, Route};
 use crate::node::fact::Fact;
 use crate::node::input::Env;
@@ -102,8 +102,10 @@ impl Node {
         let now = env.now.mono;
         let &Route { placement, slot, zone } = route;
         let order = preference::order(placement, slot, self.me(), zone, |node| self.usable(node));
-        let mut usable = order.iter().copied().filter(|&node| self.usable(node));
-        let nearest = usable.clone().next().expect("what no usable replica could satisfy was refused");
+        let others = order.iter().copied().filter(|&node| node != self.me());
+        let mut usable = others.filter(|&node| self.usable(node));
+        let none = Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 };
+        let nearest = usable.clone().next().ok_or(none)?;
         let to = usable.find(|&node| !self.forwards.is_silent(node, now)).unwrap_or(nearest);
         let life = self.view.generation(to).expect("who is usable is known");
         self.forwards.sent(to, now + self.config.suspect_after);

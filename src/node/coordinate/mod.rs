@@ -106,7 +106,12 @@ impl Node {
         let begun = match request.command {
             Command::Get { .. } => self.coordinate_read(asker, &route, request, consistency, env),
             _ if placement.owns(self.me(), slot) => {
-                self.coordinate_write(asker, &route, request, consistency, env)
+                match self.coordinate_write(asker, &route, &request, consistency, env) {
+                    Err(why) if why.is_of_one_disk() && hops < HOPS_MAX => {
+                        self.forward(asker, hops, &route, request, consistency, env).map_err(|_| why)
+                    }
+                    begun => begun,
+                }
             }
             _ if hops < HOPS_MAX => self.forward(asker, hops, &route, request, consistency, env),
             _ => Err(Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 }),

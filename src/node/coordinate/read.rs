@@ -147,8 +147,11 @@ impl Node {
         Ok(())
     }
 
-    /// The copy here, or `None` if it is damaged: which is no "not found".
+    /// The copy here, or `None` if it is damaged, or may be less than was promised: which is no "not found".
     pub(in crate::node) fn load_for_read(&mut self, key: &[u8], env: &mut Env) -> Option<Arc<Siblings>> {
+        if self.is_amnesiac() {
+            return None;
+        }
         match self.store.load(key, env.disk) {
             Ok(siblings) => Some(Arc::new(siblings)),
             Err(_) => {

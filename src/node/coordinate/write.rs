@@ -85,16 +85,18 @@ impl Node {
         &mut self,
         asker: Asker,
         route: &Route,
-        request: Request,
+        request: &Request,
         consistency: Consistency,
         env: &mut Env,
     ) -> Result<(), Rejection> {
         let (&Route { placement, slot, .. }, replicas) = (route, route.replicas());
         assert!(replicas.nodes().contains(&self.me()), "only a replica numbers writes");
         let demands = self.write_demands(&replicas, &consistency)?;
-
+        if self.is_amnesiac() {
+            return Err(Rejection::Amnesiac);
+        }
         let before = self.store.load(&request.key, env.disk).map_err(|error| self.refuse(error, env))?;
-        let numbered = self.number(&before, &request, env)?;
+        let numbered = self.number(&before, request, env)?;
         let position = self.keep(&request.key, &before, &numbered, env)?;
 
         let counting = consistency.counting();

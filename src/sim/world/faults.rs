@@ -65,12 +65,13 @@ impl World {
             Action::Wipe { node } => {
                 let mut disk = self.hosts[*node].disk.clone();
                 disk.wipe();
-                self.lose(index, *node, disk);
+                self.lose(index, *node, disk, false);
             }
             Action::Restore { node, .. } => match self.copies.remove(&index) {
                 Some(copy) => {
                     let disk = self.hosts[*node].disk.replaced_by(copy);
-                    self.lose(index, *node, disk);
+                    // It may be of the life that it replaces, which nobody can tell.
+                    self.lose(index, *node, disk, true);
                 }
                 None => self.effects[index].refused = true,
             },
@@ -290,7 +291,7 @@ impl World {
             let mut disk = self.hosts[node].disk.clone();
             disk.wipe();
             let lost = self.would_lose(node, &disk);
-            self.ghost.note(Harm { at: self.now, node, forgets: true }, lost);
+            self.ghost.note(Harm { at: self.now, node, forgets: !lost.is_empty() }, lost);
             self.ghost.replaced += 1;
             self.hosts[node].disk = disk;
             self.hosts[node].harmed = false;
@@ -327,14 +328,14 @@ impl World {
         }
     }
 
-    /// A node goes down and loses its disk, for another.
-    fn lose(&mut self, index: usize, node: usize, disk: SimDisk) {
+    /// A node goes down and loses its disk, for another. Whether it `forgets`: an empty disk it knows to be one.
+    fn lose(&mut self, index: usize, node: usize, disk: SimDisk, forgets: bool) {
         let amount = self.hosts[node].disk.used();
         if self.swap_of(node).is_some() {
             self.effects[index].refused = true; // It would be another node's disk.
             return;
         }
-        if self.harm(index, node, disk, true) {
+        if self.harm(index, node, disk, forgets) {
             self.strike(node);
             self.crash(node, Unsynced::Lost);
             self.hosts[node].harmed = false;
@@ -356,7 +357,7 @@ impl World {
     /// takes note, else the fault is counted as refused.
     fn charge(&mut self, index: usize, node: usize, disk: &SimDisk, forgets: bool) -> bool {
         let lost = self.would_lose(node, disk);
-        let harm = Harm { at: self.now, node, forgets };
+        let harm = Harm { at: self.now, node, forgets: forgets || !lost.is_empty() };
         let within = self.scenario.nodes[0].request_timeout;
         if !budget::allows(self.scenario.unrestricted, &self.ghost, &harm, within, lost.len()) {
             self.effects[index].refused = true;

@@ -18,7 +18,7 @@ use crate::storage::error::{Operation, ReadError, RepairError};
 use crate::storage::job::{Job, Repair};
 use crate::storage::memtable::Memtable;
 use crate::storage::table::reader::{self, Run};
-use crate::storage::table::{KeyRange, Pages, TableMeta};
+use crate::storage::table::{BLOCK_MAX, KeyRange, Pages, TableMeta};
 use crate::storage::version::Edit;
 
 /// A table with damage.
@@ -134,6 +134,18 @@ impl Engine {
             self.settled = false;
         }
         whole.len()
+    }
+
+    /// Whether some of the damage may pass by itself: what cannot be read. What can be read, and is not what was written,
+    /// has changed on the disk. (Or a cable changes it, and then this is wrong.)
+    pub fn may_pass(&self, disk: &mut dyn Disk) -> bool {
+        self.damaged.iter().any(|(number, offset)| {
+            let Some(table) = self.version.tables().find(|table| table.number == *number) else {
+                return false;
+            };
+            let len = table.size().saturating_sub(*offset).min(BLOCK_MAX.into());
+            disk.read_at(table.file(), *offset, &mut alloc::vec![0; len as usize]).is_err()
+        })
     }
 
     /// Writes the table of `suspect` anew: `entries` take the place of what was damaged, and all else in it stays.
