@@ -148,6 +148,10 @@ impl Node {
         shared: &dyn Fn(Slot) -> bool,
         env: &mut Env,
     ) {
+        // What was damaged when it was last read may be whole by now, and whoever asks would take it for lost.
+        if self.store.engine.is_damaged() {
+            self.look_again(env);
+        }
         match self.store.gather(part, shared, env.disk) {
             Ok(mut content) => {
                 if self.is_amnesiac() {

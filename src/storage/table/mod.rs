@@ -30,7 +30,7 @@ use crate::storage::frame::context;
 /// 2: every part says whether it is compressed.
 pub const TABLE_VERSION: u16 = 2;
 /// No block, filter or index is longer, in bytes: a longer handle is damage.
-pub(super) const BLOCK_MAX: u32 = 64 << 20;
+const BLOCK_MAX: u32 = 64 << 20;
 
 /// Where a part of a table lies, and what it must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
