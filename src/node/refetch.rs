@@ -7,6 +7,9 @@
 //! table is written anew. Only when that is durable do the keys count as known again.
 //!
 //! - **Nothing is "not found" meanwhile**: the engine's mark is lifted by the same edit that brings the new table.
+//! - **What is damaged hides no more than it held.** Another table may have a version of the same keys that can be read,
+//!   older perhaps, and on no other replica. Each tells those too, and the new table has them: versions merge, so what
+//!   is old does no harm.
 //! - **No dot is given twice.** The block may have held writes that this node numbered and that nobody else knows yet
 //!   (one that timed out, say, whose copies are still on their way). So it numbers on under a new actor.
 //! - **Hints and notes** have no replicas. A hint that is lost is dropped, and seen to be: the write itself is on other
@@ -194,6 +197,10 @@ impl Node {
         if self.store.engine.is_rewriting() {
             return;
         }
+        if mending.refetch.found().is_none() || !self.add_own(env) {
+            return;
+        }
+        let Some(mending) = &self.mending else { return };
         let Some(entries) = self.told(mending) else { return };
         let (suspect, is_shared) = (mending.suspect.clone(), mending.refetch.is_shared());
         // The last moment at which nothing is lost: those who were asked may have lost everything themselves.
@@ -209,6 +216,24 @@ impl Node {
             // The next round begins again with what is damaged by then.
             Err(_) => self.mending = None,
         }
+    }
+
+    /// Adds what this node can still read of the damaged part, in its other tables: the new table will hide it, and the
+    /// others may never have had it. False if it cannot be read now.
+    fn add_own(&mut self, env: &mut Env) -> bool {
+        let Some(mending) = &mut self.mending else { return false };
+        for part in &mending.parts {
+            let mut next = Some(part.from.clone());
+            while let Some(from) = next {
+                let part = Part { from, to: part.to.clone() };
+                let Ok(content) = self.store.gather(part, &|_| true, env.disk) else { return false };
+                for (key, siblings) in content.entries {
+                    mending.refetch.add(key, &siblings);
+                }
+                next = content.next;
+            }
+        }
+        true
     }
 
     /// The entries of the store that take the place of what is damaged; `None` before everything is told.

@@ -287,7 +287,7 @@ impl Store {
         let mut content =
             Content { part, entries: Vec::new(), unknown: Vec::new(), may_pass: false, next: None };
         let (mut seen, mut bytes, mut is_damaged) = (0, 0, false);
-        let scanned = self.scan_with(Engine::scan_around, from, &to, disk, |_, engine_key, value| {
+        let scanned = self.scan_with(Engine::scan_beside, from, &to, disk, |_, engine_key, value| {
             let Some((slot, key)) = keyspace::parse_data_key(engine_key) else { return true };
             if bytes >= PAGE_BYTES || seen >= PAGE_ENTRIES {
                 content.next = Some((slot, Bytes::new(key)));

@@ -174,8 +174,7 @@ impl Refetch {
             return false;
         }
         for (key, siblings) in content.entries {
-            self.held += key.len() + siblings.value_bytes();
-            self.found.entry(key).or_default().merge(&siblings);
+            self.add(key, &siblings);
         }
         self.is_shared |= !content.unknown.is_empty();
         if content.may_pass {
@@ -193,6 +192,12 @@ impl Refetch {
             }
         }
         true
+    }
+
+    /// Adds what the asker itself still has of a key.
+    pub fn add(&mut self, key: Bytes, siblings: &Siblings) {
+        self.held += key.len() + siblings.value_bytes();
+        self.found.entry(key).or_default().merge(siblings);
     }
 
     /// Takes out what was told so far, for somebody who does not wait for the rest.

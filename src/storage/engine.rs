@@ -265,7 +265,7 @@ impl Engine {
         limit: usize,
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
-        let found = self.walk(from, to, limit, &[], disk);
+        let found = self.walk(from, to, limit, (&[], true), disk);
         found.inspect_err(|error| self.note_damage([*error], disk))
     }
 
@@ -278,9 +278,32 @@ impl Engine {
         limit: usize,
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        self.scan_past(from, to, limit, true, disk)
+    }
+
+    /// Like [`Engine::scan_around`], but with what can be read of the unknown keys: the newest that is left. The damage
+    /// may hide something newer, so this is for those only to whom something old does no harm.
+    pub fn scan_beside(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
+        self.scan_past(from, to, limit, false, disk)
+    }
+
+    fn scan_past(
+        &mut self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        hides: bool,
+        disk: &mut dyn Disk,
+    ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
         loop {
             let suspects = if self.damaged.is_empty() { Vec::new() } else { self.suspects(disk) };
-            let error = match self.walk(from, to, limit, &suspects, disk) {
+            let error = match self.walk(from, to, limit, (&suspects, hides), disk) {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
@@ -292,12 +315,13 @@ impl Engine {
         }
     }
 
+    /// Walks around the damage, and passes over the keys that it `hides`.
     fn walk(
         &mut self,
         from: &[u8],
         to: &[u8],
         limit: usize,
-        around: &[Suspect],
+        (around, hides): (&[Suspect], bool),
         disk: &mut dyn Disk,
     ) -> Result<Vec<(Bytes, Bytes)>, ReadError> {
         let memtables =
@@ -319,7 +343,7 @@ impl Engine {
             match merge.next(&mut pages)? {
                 Some((key, _)) if key >= to => break,
                 // What an older table has of a suspect key is no answer.
-                Some((key, _)) if around.iter().any(|suspect| suspect.contains(key)) => {}
+                Some((key, _)) if hides && around.iter().any(|suspect| suspect.contains(key)) => {}
                 Some((key, Some(value))) => found.push((Bytes::new(key), Bytes::new(value))),
                 Some((_, None)) => {}
                 None => break,
