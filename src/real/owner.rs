@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use tracing::info;
+
 use crate::base::bytes::Bytes;
 use crate::base::id::ClientTag;
+use crate::node::fact::Fact;
 use crate::node::input::{Env, Input};
 use crate::node::outbox::{Halt, Outbox};
 use crate::node::step::Node;
@@ -150,14 +153,23 @@ impl Owner {
         for (node, address) in self.out.addresses.drain(..) {
             self.links.learn(node, &address);
         }
+        // As of this step: it may have raised the generation.
+        let sender = self.node.sender();
         for send in self.out.sends.drain(..) {
-            match self.links.send(&send.to, &send.message) {
+            match self.links.send(sender, &send.to, &send.message) {
                 true => self.counters.frames_sent += 1,
                 false => self.counters.frames_dropped += 1,
             }
         }
         for fact in self.out.facts.drain(..) {
             self.counters.fact(fact);
+            if fact == Fact::GenerationRaised {
+                let generation = sender.generation.0;
+                info!(
+                    generation,
+                    "peers know an earlier life of this node; what was on its disk then comes from them"
+                );
+            }
         }
         // If one of these threads has gone, its alarm is in the inbox.
         for request in self.out.syncs.drain(..) {

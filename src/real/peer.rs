@@ -47,7 +47,6 @@ const READ: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Links {
     cluster: ClusterId,
-    sender: Sender,
     runtime: Handle,
     nodes: BTreeMap<NodeId, Address>,
     links: BTreeMap<Address, Link>,
@@ -96,10 +95,10 @@ impl Queue {
 }
 
 impl Links {
-    /// No links yet. Frames will carry `sender`; connections run on `runtime`.
-    pub fn new(cluster: ClusterId, sender: Sender, runtime: Handle) -> Links {
+    /// No links yet. Connections run on `runtime`.
+    pub fn new(cluster: ClusterId, runtime: Handle) -> Links {
         let (nodes, links) = (BTreeMap::new(), BTreeMap::new());
-        Links { cluster, sender, runtime, nodes, links, fresh: Vec::new() }
+        Links { cluster, runtime, nodes, links, fresh: Vec::new() }
     }
 
     /// Learns where `node` is. The link to where it was is given up.
@@ -116,8 +115,9 @@ impl Links {
         }
     }
 
-    /// Queues `message`; false if it had to be dropped.
-    pub fn send(&mut self, to: &Target, message: &Message) -> bool {
+    /// Queues `message` of `sender`; false if it had to be dropped. The sender is not kept here: a node that learns
+    /// of an earlier life raises its generation while it runs, and peers refuse what carries the one before.
+    pub fn send(&mut self, sender: Sender, to: &Target, message: &Message) -> bool {
         let address = match to {
             Target::Address(address) => address,
             Target::Node(node) => match self.nodes.get(node) {
@@ -137,7 +137,7 @@ impl Links {
         if before >= QUEUE_MAX {
             return false;
         }
-        wire::encode(self.cluster, self.sender, message, &mut frames);
+        wire::encode(self.cluster, sender, message, &mut frames);
         drop(frames);
         if before == 0 {
             self.fresh.push(queue.clone());
@@ -327,18 +327,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_drops_what_comes() {
-        let mut links = Links::new(CLUSTER, SENDER, Handle::current());
+        let mut links = Links::new(CLUSTER, Handle::current());
         let to = Target::Address(Address("127.0.0.1:1".into()));
-        assert!(!links.send(&Target::Node(NodeId(9)), &Message::LayoutWanted), "nobody knows where that is");
+        assert!(
+            !links.send(SENDER, &Target::Node(NodeId(9)), &Message::LayoutWanted),
+            "nobody knows where that is"
+        );
         // Nothing is written, because this test never lets the link run.
-        let frames = (0..).take_while(|_| links.send(&to, &Message::LayoutWanted)).count();
+        let frames = (0..).take_while(|_| links.send(SENDER, &to, &Message::LayoutWanted)).count();
         let bytes = frames * frame(CLUSTER).len();
         assert!((QUEUE_MAX..QUEUE_MAX + FRAME_MAX).contains(&bytes), "{bytes}");
     }
 
     async fn accepted(listener: &TcpListener, links: &mut Links, to: &Target) -> TcpStream {
         for _ in 0..2000 {
-            links.send(to, &Message::LayoutWanted);
+            links.send(SENDER, to, &Message::LayoutWanted);
             links.flush();
             tokio::select! {
                 accepted = listener.accept() => return accepted.expect("a connection").0,
@@ -355,10 +358,10 @@ mod tests {
         let first = TcpListener::bind(local).await.expect("a port");
         let address = first.local_addr().expect("it is bound");
         drop(first);
-        let mut links = Links::new(CLUSTER, SENDER, Handle::current());
+        let mut links = Links::new(CLUSTER, Handle::current());
         let to = Target::Node(NodeId(3));
         links.learn(NodeId(3), &Address(address.to_string().into()));
-        links.send(&to, &Message::LayoutWanted);
+        links.send(SENDER, &to, &Message::LayoutWanted);
         links.flush();
         tokio::time::sleep(Duration::from_millis(20)).await;
 

@@ -101,7 +101,7 @@ fn start(config: &NodeConfig, mut disk: RealDisk) -> Result<Started, ServeError>
 
     let (inbox, outlet) = inbox::new();
     let owner = Owner {
-        links: Links::new(config.node.cluster, sender, tokio::runtime::Handle::current()),
+        links: Links::new(config.node.cluster, tokio::runtime::Handle::current()),
         syncs: sync::spawn(disk.clone(), inbox.clone())?,
         jobs: jobs::spawn(&disk, &inbox)?,
         node,

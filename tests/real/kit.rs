@@ -169,6 +169,16 @@ pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The values that a node's own disk holds of `key`.
+pub fn held(client: &mut Client, key: &str) -> Vec<Value> {
+    let Value::Array(versions) = client.call(&["KV.PEEK", key]) else { panic!("an array") };
+    let value = |version: &Value| match version {
+        Value::Array(parts) => parts[2].clone(),
+        other => panic!("{other:?}"),
+    };
+    versions.iter().map(value).collect()
+}
+
 /// Names and contents of all files in `folder`.
 pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());

@@ -1,6 +1,7 @@
 //! Real `kvnode` processes on loopback, talked to as a Redis client would.
 //!
 //! - `cluster`: three nodes through writes, a SIGKILL, a restart and a clean end.
+//! - `lost_disk`: a node that begins again from an empty folder.
 //! - `refusals`: starts that must fail, and change nothing.
 //! - `types`: counters, sets, registers and maps.
 //! - `garbage`: what does not belong on either port.
@@ -8,5 +9,6 @@
 mod cluster;
 mod garbage;
 mod kit;
+mod lost_disk;
 mod refusals;
 mod types;
