@@ -5,7 +5,7 @@
 //! away:
 //!
 //! ```text
-//! clients --RESP--> client + session --+                  +--> peer::Link --frames--> peers
+//! clients --RESP--> client + session --+                  +--> link --frames--> peers
 //! peers  --frames--> peer -------------+--> inbox --> owner --> sync (one thread) ---+
 //!                                      |                  +--> jobs (two threads) ---+
 //!                                      +<-- Synced, JobDone -------------------------+
@@ -30,6 +30,7 @@ pub mod folder;
 pub mod inbox;
 pub mod info;
 pub mod jobs;
+pub mod link;
 pub mod listen;
 pub mod options;
 pub mod owner;

@@ -17,7 +17,7 @@ use crate::real::clock::Clock;
 use crate::real::disk::RealDisk;
 use crate::real::inbox::{Answer, Event, Outlet, Ticket};
 use crate::real::info::{self, Counters};
-use crate::real::peer::Links;
+use crate::real::link::Links;
 use crate::storage::{Job, JobId, SyncRequest};
 
 /// Inputs that are taken before the frames they caused are sent off.

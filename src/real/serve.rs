@@ -26,9 +26,10 @@ use crate::real::disk::RealDisk;
 use crate::real::folder::{self, FolderError};
 use crate::real::inbox::{self, Event, Inbox};
 use crate::real::info::Counters;
+use crate::real::link::Links;
 use crate::real::listen::{self, BindError, accept};
 use crate::real::owner::{Ended, Owner};
-use crate::real::peer::{Links, Peers};
+use crate::real::peer::Peers;
 use crate::real::{jobs, sync};
 
 /// Threads for sockets. The node itself has its own.
