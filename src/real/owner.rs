@@ -120,6 +120,7 @@ impl Owner {
                 None
             }
             Event::Info { ticket } => {
+                (self.counters.ops_refused, self.counters.frames_refused) = self.outlet.refused();
                 let uptime = self.clock.mono().since(Default::default());
                 let text = info::text(&self.node.status(), &self.counters, uptime);
                 ticket.answer(Answer::Info(text));

@@ -4,6 +4,9 @@
 //! connection run at the same time, with one exception: a command waits for an earlier one on the same key if
 //! either of them writes. So a pipelined `SET k`, `GET k` reads its own write, as it does from Redis; a
 //! pipeline that hammers one key pays for that by going one by one.
+//!
+//! How many run at the same time depends on what all connections have in progress together ([`Inbox::depth`]): a deep
+//! pipeline goes on as its own answers come, and is not refused because there are others.
 
 use std::collections::{HashMap, VecDeque};
 use std::format;
@@ -92,7 +95,10 @@ impl Session {
     /// they were. Whatever is left has to be offered again, after more input or after an answer.
     pub fn feed(&mut self, input: &[u8], output_waiting: usize) -> usize {
         let mut used = 0;
-        while !self.closing && self.slots.len().max(self.open) < OPEN_MAX && output_waiting < OUTPUT_MAX {
+        while !self.closing && self.slots.len() < OPEN_MAX && output_waiting < OUTPUT_MAX {
+            if self.open >= self.inbox.depth(OPEN_MAX) {
+                break;
+            }
             let rest = &input[used..];
             if rest.len() < self.needed {
                 break;
@@ -151,6 +157,7 @@ impl Session {
         assert!(before.is_none(), "part {part} of command {seq} was answered before");
         *missing -= 1;
         self.open -= 1;
+        self.inbox.ended(1);
         if *missing > 0 {
             return;
         }
@@ -232,6 +239,7 @@ impl Session {
         let state = State::Waiting { shape, touched, answers, missing: parts };
         self.slots.push_back(Slot { dialect: self.dialect, state });
         self.open += parts;
+        self.inbox.begun(parts);
         seq
     }
 
@@ -244,6 +252,13 @@ impl Session {
 
     fn done(&mut self, value: Value) {
         self.slots.push_back(Slot { dialect: self.dialect, state: State::Done(value) });
+    }
+}
+
+impl Drop for Session {
+    /// The client has gone. What it asked for is still done; nobody waits for it.
+    fn drop(&mut self) {
+        self.inbox.ended(self.open);
     }
 }
 
@@ -291,11 +306,16 @@ mod tests {
         answers: UnboundedReceiver<(u64, u16, Answer)>,
     }
 
+    fn connection(inbox: &Inbox) -> (Session, UnboundedReceiver<(u64, u16, Answer)>) {
+        let (replies, answers) = unbounded_channel();
+        (Session::new(inbox.clone(), replies), answers)
+    }
+
     impl Bench {
         fn new() -> Bench {
             let (inbox, outlet) = inbox::new();
-            let (replies, answers) = unbounded_channel();
-            Bench { session: Session::new(inbox, replies), outlet, answers }
+            let (session, answers) = connection(&inbox);
+            Bench { session, outlet, answers }
         }
 
         /// The requests that reached the node.
@@ -403,6 +423,50 @@ mod tests {
         let mut bench = Bench::new();
         bench.session.feed(b"KV.DEFAULTS TIMEOUT 5 DW 0\r\nKV.DEFAULTS RESET\r\n", 0);
         assert_eq!(bench.output(), "*4\r\n$2\r\ndw\r\n$1\r\n0\r\n$7\r\ntimeout\r\n$1\r\n5\r\n*0\r\n");
+    }
+
+    /// Two hundred pipelines of a hundred commands: far more than there is room for. None is refused, none starves, and
+    /// none waits for another: each goes on when it is answered itself.
+    #[test]
+    fn pipelines_wait_for_their_own_answers_rather_than_be_refused() {
+        const COMMANDS: usize = 100;
+        let (inbox, outlet) = inbox::new();
+        let line = b"GET k\r\n";
+        let mut clients: Vec<_> = (0..200).map(|_| (connection(&inbox), line.repeat(COMMANDS))).collect();
+        let mut replies = 0;
+        while replies < clients.len() * COMMANDS {
+            for ((session, answers), input) in &mut clients {
+                while let Ok((seq, part, answer)) = answers.try_recv() {
+                    session.answer(seq, part, answer);
+                }
+                let used = session.feed(input, 0);
+                input.drain(..used);
+                assert!(session.open > 0 || input.is_empty(), "nothing would ever wake it");
+                let mut out = Vec::new();
+                session.write(&mut out);
+                let nil = b"$-1\r\n";
+                assert_eq!(out, nil.repeat(out.len() / nil.len()), "an error");
+                replies += out.len() / nil.len();
+            }
+            while let Some(Event::Client { ticket, .. }) = outlet.take(Some(Duration::ZERO)) {
+                let found = Outcome::Found { values: [].into(), context: Bytes::default() };
+                ticket.answer(Answer::Outcome(found));
+            }
+        }
+        assert_eq!(outlet.refused(), (0, 0));
+    }
+
+    #[test]
+    fn a_client_that_leaves_frees_its_share() {
+        let (inbox, outlet) = inbox::new();
+        let leave = || {
+            let (mut session, _answers) = connection(&inbox);
+            let used = session.feed(&b"GET k\r\n".repeat(OPEN_MAX), 0);
+            while outlet.take(Some(Duration::ZERO)).is_some() {}
+            used
+        };
+        let all = OPEN_MAX * 7;
+        assert!((0..100).all(|_| leave() == all));
     }
 
     #[test]
