@@ -1,7 +1,8 @@
 //! The commands that clients may send, from words to what they mean.
 //!
 //! Plain Redis: `GET SET DEL EXISTS PING ECHO INFO`, and what clients say by way of greeting: `HELLO COMMAND
-//! CONFIG CLIENT SELECT QUIT`. Counters, sets, registers and maps: see [`typed`]. Of our own, where Redis has no words:
+//! CONFIG CLIENT SELECT QUIT`. There are no users, so `AUTH` is refused, and no transactions: what stands between
+//! `MULTI` and `EXEC` is not done. Counters, sets, registers and maps: see [`typed`]. Of our own, where Redis has no words:
 //!
 //! ```text
 //! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]    -> [context, value...]
@@ -53,8 +54,17 @@ pub enum Action {
     },
     Peek(Bytes),
     Info,
+    Transaction(Transaction),
     /// Set these for all later commands of the connection, or (`None`) forget what was set.
     Defaults(Option<Options>),
+}
+
+/// A word about a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    Multi,
+    Exec,
+    Discard,
 }
 
 /// The meaning of `args`, of which there is at least one.
@@ -81,7 +91,13 @@ pub fn interpret(args: &[&[u8]]) -> Action {
         ("HELLO", options) => hello(options),
         ("COMMAND", options) => Ok(Action::Reply(command(options))),
         ("CONFIG", [verb, names @ ..]) if upper(verb) == "GET" => Ok(Action::Reply(config_get(names))),
-        ("CLIENT", [verb, _, ..]) if ["SETINFO", "SETNAME"].contains(&upper(verb).as_str()) => Ok(okay()),
+        ("CLIENT", [verb, _, ..]) if introduces(verb) => Ok(okay()),
+        ("CLIENT", [verb, ..]) if !introduces(verb) => subcommand("CLIENT", verb),
+        ("CONFIG", [verb, ..]) if upper(verb) != "GET" => subcommand("CONFIG", verb),
+        ("AUTH", _) => Err(NO_USERS.to_owned()),
+        ("MULTI", []) => Ok(Action::Transaction(Transaction::Multi)),
+        ("EXEC", []) => Ok(Action::Transaction(Transaction::Exec)),
+        ("DISCARD", []) => Ok(Action::Transaction(Transaction::Discard)),
         ("SELECT", [b"0"]) => Ok(okay()),
         ("SELECT", [_]) => Err("ERR there is one database, number 0".to_owned()),
         ("QUIT", _) => Ok(Action::Quit(Value::Simple("OK"))),
@@ -99,10 +115,13 @@ pub fn interpret(args: &[&[u8]]) -> Action {
 }
 
 /// The names above: one that is known but did not match has wrong arguments.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "GET", "SET", "DEL", "EXISTS", "KV.GET", "KV.PUT", "KV.DEL", "KV.WITH", "KV.PEEK", "PING", "ECHO",
-    "CONFIG", "CLIENT", "SELECT", "HELLO",
+    "CONFIG", "CLIENT", "SELECT", "HELLO", "MULTI", "EXEC", "DISCARD",
 ];
+
+/// There are no users, so a password is refused rather than believed.
+const NO_USERS: &str = "ERR there are no users and no passwords: connect without AUTH";
 
 fn okay() -> Action {
     Action::Reply(Value::Simple("OK"))
@@ -221,11 +240,20 @@ fn kv_defaults(words: &[&[u8]]) -> Result<Action, String> {
 pub(super) fn once<T>(slot: &mut Option<T>, value: T, option: &[u8]) -> Result<(), String> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(format!("ERR option '{}' contradicts an earlier one", quoted(option))),
+        Some(_) => Err(format!("ERR option '{}' repeats or contradicts an earlier one", quoted(option))),
     }
 }
 
-/// `HELLO [version [SETNAME name]]`. There are no users, so `AUTH` is refused rather than believed.
+/// Whether `CLIENT` with this verb says only who the client is.
+fn introduces(verb: &[u8]) -> bool {
+    ["SETINFO", "SETNAME"].contains(&upper(verb).as_str())
+}
+
+fn subcommand(name: &str, verb: &[u8]) -> Result<Action, String> {
+    Err(format!("ERR unknown subcommand '{}' of {name}", quoted(verb)))
+}
+
+/// `HELLO [version [SETNAME name]]`.
 fn hello(words: &[&[u8]]) -> Result<Action, String> {
     let (dialect, rest) = match words {
         [] => return Ok(Action::Hello(None)),
@@ -236,7 +264,8 @@ fn hello(words: &[&[u8]]) -> Result<Action, String> {
     match rest {
         [] => Ok(Action::Hello(Some(dialect))),
         [verb, _] if upper(verb) == "SETNAME" => Ok(Action::Hello(Some(dialect))),
-        _ => Err("ERR HELLO takes a version and SETNAME, no AUTH".to_owned()),
+        [verb, ..] if upper(verb) == "AUTH" => Err(NO_USERS.to_owned()),
+        _ => Err("ERR HELLO takes a version and SETNAME".to_owned()),
     }
 }
 
@@ -389,12 +418,20 @@ mod tests {
         assert_eq!(error("KV.DEFAULTS SIBLINGS newest"), policies);
         assert_eq!(error("KV.DEFAULTS CONTEXT t").split(" is").next(), Some("ERR option 'CONTEXT'"));
         assert_eq!(error("KV.GET k R"), "ERR a level is missing");
-        assert_eq!(error("KV.PUT k v SLOPPY STRICT"), "ERR option 'STRICT' contradicts an earlier one");
+        assert_eq!(
+            error("KV.PUT k v SLOPPY STRICT"),
+            "ERR option 'STRICT' repeats or contradicts an earlier one"
+        );
         assert_eq!(error("KV.PUT k v TIMEOUT 0"), "ERR a timeout is 1 to 60000 milliseconds");
         assert_eq!(error("KV.PUT k v CONTEXT"), "ERR CONTEXT needs a token");
         assert_eq!(error("GET"), "ERR wrong arguments for 'get'");
         assert_eq!(error("FLUSHALL"), "ERR unknown command 'FLUSHALL'");
-        assert_eq!(error("HELLO 3 AUTH u p"), "ERR HELLO takes a version and SETNAME, no AUTH");
+        assert_eq!(error("HELLO 3 AUTH u p"), NO_USERS);
+        assert_eq!(error("auth p"), NO_USERS);
+        assert_eq!(error("HELLO 3 FOR u"), "ERR HELLO takes a version and SETNAME");
+        assert_eq!(error("CLIENT ID"), "ERR unknown subcommand 'ID' of CLIENT");
+        assert_eq!(error("CLIENT SETNAME"), "ERR wrong arguments for 'client'");
+        assert_eq!(error("CONFIG SET save x"), "ERR unknown subcommand 'SET' of CONFIG");
         assert_eq!(error("SELECT 1"), "ERR there is one database, number 0");
     }
 

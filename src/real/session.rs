@@ -17,7 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
 use crate::node::request::{Options, Outcome, Rejection, Request};
-use crate::real::command::{Action, interpret};
+use crate::real::command::{Action, Transaction, interpret};
 use crate::real::inbox::{Answer, Event, Inbox, Ticket};
 use crate::real::options;
 use crate::real::reply::{Shape, reply};
@@ -30,6 +30,9 @@ const OPEN_MAX: usize = 128;
 const OUTPUT_MAX: usize = 1 << 20;
 /// However many writes a client sends at once, it is heard again after this time.
 const REST_MAX: Duration = Duration::from_millis(250);
+/// What a command within a transaction is told.
+const NO_TRANSACTIONS: &str =
+    "ERR transactions are not supported: nothing is done between MULTI and EXEC, send it without";
 
 /// A connection's state.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub struct Session {
     needed: usize,
     /// Writes that were begun since [`Session::rest`] was asked.
     writes: u32,
+    /// From `MULTI` to `EXEC` or `DISCARD`.
+    transaction: bool,
     /// Nothing more is read; when all replies have left, the connection closes.
     closing: bool,
 }
@@ -87,6 +92,7 @@ impl Session {
             keys: HashMap::new(),
             needed: 1,
             writes: 0,
+            transaction: false,
             closing: false,
         }
     }
@@ -182,11 +188,16 @@ impl Session {
     /// Begins a command; false if it has to wait for an earlier one.
     fn begin(&mut self, action: Action) -> bool {
         match action {
-            Action::Reply(value) => self.done(value),
             Action::Quit(value) => {
                 self.done(value);
                 self.closing = true;
             }
+            Action::Transaction(step) => {
+                let reply = self.transact(step);
+                self.done(reply);
+            }
+            _ if self.transaction => self.done(Value::error(NO_TRANSACTIONS)),
+            Action::Reply(value) => self.done(value),
             Action::Hello(dialect) => {
                 self.dialect = dialect.unwrap_or(self.dialect);
                 self.done(hello(self.dialect));
@@ -200,6 +211,21 @@ impl Session {
             Action::Ask { requests, shape } => return self.ask(requests, shape),
         }
         true
+    }
+
+    /// There are none, so each ends with nothing done. Were `MULTI` itself refused, a client that sends all of it at once
+    /// would have its commands done one by one, and be told by `EXEC` that they failed.
+    fn transact(&mut self, step: Transaction) -> Value {
+        match (step, self.transaction) {
+            (Transaction::Multi, true) => return Value::error("ERR MULTI within MULTI"),
+            (Transaction::Exec, false) => return Value::error("ERR EXEC without MULTI"),
+            (Transaction::Discard, false) => return Value::error("ERR DISCARD without MULTI"),
+            (step, _) => self.transaction = step == Transaction::Multi,
+        }
+        match step {
+            Transaction::Exec => Value::error("EXECABORT transactions are not supported: nothing was done"),
+            Transaction::Multi | Transaction::Discard => Value::Simple("OK"),
+        }
     }
 
     fn ask(&mut self, mut requests: Vec<Request>, shape: Shape) -> bool {
@@ -400,31 +426,6 @@ mod tests {
         assert_eq!(bench.session.open, 0);
     }
 
-    #[test]
-    fn what_a_connection_sets_holds_for_later_requests_that_say_nothing() {
-        use crate::quorum::tally::Level;
-        let mut bench = Bench::new();
-        bench.session.feed(b"GET a\r\nKV.DEFAULTS R one PW 2\r\nKV.DEFAULTS PW 1 STRICT\r\nGET b\r\n", 0);
-        bench.session.feed(b"KV.GET c R all\r\nSET d v\r\nKV.DEFAULTS RESET\r\nSET e v\r\n", 0);
-        let options: Vec<Options> = bench.asked().into_iter().map(|asked| asked.0.options).collect();
-        let set = Options {
-            r: Some(Level::One),
-            pw: Some(Level::Count(1)),
-            sloppy: Some(false),
-            ..Options::default()
-        };
-        let siblings = Some(crate::node::consistency::OnSiblings::All);
-        let nearer = Options { r: Some(Level::All), siblings, ..set.clone() };
-        assert_eq!(options, [Options::default(), set.clone(), nearer, set, Options::default()]);
-    }
-
-    #[test]
-    fn a_connection_is_shown_what_it_has_set() {
-        let mut bench = Bench::new();
-        bench.session.feed(b"KV.DEFAULTS TIMEOUT 5 DW 0\r\nKV.DEFAULTS RESET\r\n", 0);
-        assert_eq!(bench.output(), "*4\r\n$2\r\ndw\r\n$1\r\n0\r\n$7\r\ntimeout\r\n$1\r\n5\r\n*0\r\n");
-    }
-
     /// Two hundred pipelines of a hundred commands: far more than there is room for. None is refused, none starves, and
     /// none waits for another: each goes on when it is answered itself.
     #[test]
@@ -470,6 +471,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_connection_sets_holds_for_later_requests_that_say_nothing() {
+        use crate::quorum::tally::Level;
+        let mut bench = Bench::new();
+        bench.session.feed(b"GET a\r\nKV.DEFAULTS R one PW 2\r\nKV.DEFAULTS PW 1 STRICT\r\nGET b\r\n", 0);
+        bench.session.feed(b"KV.GET c R all\r\nSET d v\r\nKV.DEFAULTS RESET\r\nSET e v\r\n", 0);
+        let options: Vec<Options> = bench.asked().into_iter().map(|asked| asked.0.options).collect();
+        let set = Options {
+            r: Some(Level::One),
+            pw: Some(Level::Count(1)),
+            sloppy: Some(false),
+            ..Options::default()
+        };
+        let siblings = Some(crate::node::consistency::OnSiblings::All);
+        let nearer = Options { r: Some(Level::All), siblings, ..set.clone() };
+        assert_eq!(options, [Options::default(), set.clone(), nearer, set, Options::default()]);
+    }
+
+    #[test]
+    fn a_connection_is_shown_what_it_has_set() {
+        let mut bench = Bench::new();
+        bench.session.feed(b"KV.DEFAULTS TIMEOUT 5 DW 0\r\nKV.DEFAULTS RESET\r\n", 0);
+        assert_eq!(bench.output(), "*4\r\n$2\r\ndw\r\n$1\r\n0\r\n$7\r\ntimeout\r\n$1\r\n5\r\n*0\r\n");
+    }
+
+    #[test]
     fn garbage_is_answered_and_closes_after_the_replies_before_it() {
         let mut bench = Bench::new();
         bench.session.feed(b"GET a\r\n*1\r\n:1\r\nPING\r\n", 0);
@@ -478,6 +504,25 @@ mod tests {
         bench.deliver(asked, "v");
         assert_eq!(bench.output(), "$1\r\nv\r\n-ERR Protocol error: expected '$', got ':'\r\n");
         assert!(bench.session.is_closing() && bench.session.is_idle());
+    }
+
+    /// `redis-py` wraps every pipeline into a transaction, unless it is told not to.
+    #[test]
+    fn a_transaction_does_nothing_and_says_so() {
+        let mut bench = Bench::new();
+        bench
+            .session
+            .feed(b"EXEC\r\nMULTI\r\nSET k v\r\nMULTI\r\nDISCARD\r\nMULTI\r\nPING\r\nEXEC\r\nPING\r\n", 0);
+        assert!(bench.asked().is_empty());
+        let refused = std::format!("-{NO_TRANSACTIONS}\r\n");
+        let replies = [
+            "-ERR EXEC without MULTI\r\n+OK\r\n",
+            &refused,
+            "-ERR MULTI within MULTI\r\n+OK\r\n+OK\r\n",
+            &refused,
+            "-EXECABORT transactions are not supported: nothing was done\r\n+PONG\r\n",
+        ];
+        assert_eq!(bench.output(), replies.concat());
     }
 
     #[test]
