@@ -28,15 +28,20 @@
 //! or, where `node` is configured, of another node, is refused before anything in it is touched; so is a folder
 //! that another process has open.
 //!
+//! *A lost disk.* Configure the identity as `node` (`INFO` shows it), start with an empty folder: peers tell the node of
+//! its earlier life, it takes a generation above that, and they give it its data back. Without `node` it comes as a new
+//! member, and the old one stays down. A folder from an old backup is handled in the same way.
+//!
 //! *Stopping.* SIGTERM and SIGINT: no more connections, what is queued is finished, everything is synced, exit code
 //! 0. A node that cannot trust its disk any more (a failed write or sync) halts with exit code 1 and says why; open
-//!    requests are answered `UNKNOWN`.
+//! requests are answered `UNKNOWN`.
 //!
 //! *Logs* go to standard error; `KVNODE_LOG` sets the level (`info` by default, the syntax of tracing's
 //! `EnvFilter`).
 //!
 //! *Watching.* `INFO` on the client port: identity, members up and down, hints waiting, operations by outcome,
-//! frames dropped, and every [`crate::node::fact::Fact`] with its count.
+//! what found no room (`ops_refused`, `frames_refused`: the node is offered more than it can take), frames dropped, and
+//! every [`crate::node::fact::Fact`] with its count.
 //!
 //! *Looking at data.* `kvnode data verify DIR [--json]` reads every byte in the folder of a node that does not run, and
 //! says what is damaged and which keys that leaves unknown; `kvnode data dump DIR [--json]` lists files, levels, sizes

@@ -46,4 +46,9 @@
 //! refused, never ignored).
 //!
 //! Bounds: 1,024 connections by default, one request at most what a key and a value may have, and so many requests
-//! of one connection in flight; beyond that the connection is read no further until answers have gone out.
+//! of one connection in flight (128, and fewer the more all connections have together); beyond that the connection is
+//! read no further until answers have gone out.
+//!
+//! There are no transactions: `MULTI` begins one that nothing is done in, and `EXEC` ends it with `-EXECABORT`. Clients
+//! that wrap every pipeline into one have to be told not to (`redis-py`: `pipeline(transaction=False)`). There are no
+//! users either: `AUTH` is refused.
