@@ -28,9 +28,9 @@
 //! or, where `node` is configured, of another node, is refused before anything in it is touched; so is a folder
 //! that another process has open.
 //!
-//! *A lost disk.* Configure the identity as `node` (`INFO` shows it), start with an empty folder: peers tell the node of
-//! its earlier life, it takes a generation above that, and they give it its data back. Without `node` it comes as a new
-//! member, and the old one stays down. A folder from an old backup is handled in the same way.
+//! *A lost disk.* Configure the identity as `node` (`INFO` shows it), start with an empty folder: peers tell the
+//! node of its earlier life, it takes a generation above that, and they give it its data back. Without `node` it
+//! comes as a new member, and the old one stays down. A folder from an old backup is handled in the same way.
 //!
 //! *Stopping.* SIGTERM and SIGINT: no more connections, what is queued is finished, everything is synced, exit code
 //! 0. A node that cannot trust its disk any more (a failed write or sync) halts with exit code 1 and says why; open

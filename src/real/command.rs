@@ -2,7 +2,8 @@
 //!
 //! Plain Redis: `GET SET DEL EXISTS PING ECHO INFO`, and what clients say by way of greeting: `HELLO COMMAND
 //! CONFIG CLIENT SELECT QUIT`. There are no users, so `AUTH` is refused, and no transactions: what stands between
-//! `MULTI` and `EXEC` is not done. Counters, sets, registers and maps: see [`typed`]. Of our own, where Redis has no words:
+//! `MULTI` and `EXEC` is not done. Counters, sets, registers and maps: see [`typed`]. Of our own, where Redis has
+//! no words:
 //!
 //! ```text
 //! KV.GET key [CONTEXT token] [R level] [PR level] [ZONES count] [TIMEOUT ms]    -> [context, value...]

@@ -1,9 +1,9 @@
-//! Frames from peers over TCP: connections that peers opened ([`link`](crate::real::link) is that side), read into the
-//! inbox.
+//! Frames from peers over TCP: connections that peers opened ([`link`](crate::real::link) is that side), read
+//! into the inbox.
 //!
-//! Whoever reaches the port can connect, and the frames of whoever is no peer are refused only when they are whole. So a
-//! connection holds memory for what has arrived and not for what was announced, and for a frame that was begun no longer
-//! than [`FRAME_TIMEOUT`], however its bytes drip in.
+//! Whoever reaches the port can connect, and the frames of whoever is no peer are refused only when they are
+//! whole. So a connection holds memory for what has arrived and not for what was announced, and for a frame that
+//! was begun no longer than [`FRAME_TIMEOUT`], however its bytes drip in.
 
 use std::io;
 use std::time::Duration;

@@ -213,8 +213,8 @@ impl Session {
         true
     }
 
-    /// There are none, so each ends with nothing done. Were `MULTI` itself refused, a client that sends all of it at once
-    /// would have its commands done one by one, and be told by `EXEC` that they failed.
+    /// There are none, so each ends with nothing done. Were `MULTI` itself refused, a client that sends all of it
+    /// at once would have its commands done one by one, and be told by `EXEC` that they failed.
     fn transact(&mut self, step: Transaction) -> Value {
         match (step, self.transaction) {
             (Transaction::Multi, true) => return Value::error("ERR MULTI within MULTI"),
