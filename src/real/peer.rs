@@ -4,8 +4,14 @@
 //! Whoever reaches the port can connect, and the frames of whoever is no peer are refused only when they are
 //! whole. So a connection holds memory for what has arrived and not for what was announced, and for a frame that
 //! was begun no longer than [`FRAME_TIMEOUT`], however its bytes drip in.
+//!
+//! Frames are not signed, but a connection is one node's: the one that its first frame names. What is bounded for each
+//! node (its share of the backlog) is so bounded for each connection too, and whoever would speak for many has to hold
+//! a connection for each.
 
+use std::fmt;
 use std::io;
+use std::string::ToString;
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -15,9 +21,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use crate::base::id::ClusterId;
+use crate::base::id::{ClusterId, NodeId};
 use crate::base::limits::MEMBERS_MAX;
-use crate::node::wire;
+use crate::node::wire::{self, WireError};
 use crate::real::inbox::Inbox;
 use crate::real::listen::Serve;
 
@@ -58,6 +64,33 @@ impl Serve for Peers {
     }
 }
 
+/// Why a peer is not heard any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Wire(WireError),
+    /// A frame of another node than the one whose connection this is. (Of the same node, any generation may come: it
+    /// raises its own when it learns of an earlier life.)
+    Sender {
+        first: NodeId,
+        then: NodeId,
+    },
+}
+
+impl From<WireError> for Refused {
+    fn from(error: WireError) -> Refused {
+        Refused::Wire(error)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Wire(error) => error.fmt(f),
+            Refused::Sender { first, then } => write!(f, "a frame of {then} on the connection of {first}"),
+        }
+    }
+}
+
 impl Peers {
     /// Until the peer closes, or sends what no peer sends: then nothing that follows can be trusted either. A frame may
     /// take as long as `patience`.
@@ -65,6 +98,7 @@ impl Peers {
         let mut input = Vec::new();
         // A stranger that says nothing is not kept either: the first frame begins with the connection.
         let mut deadline = Some(Instant::now() + patience);
+        let mut pinned = None;
         loop {
             // Grows by what has arrived, never by what a header announces.
             input.reserve(READ);
@@ -76,7 +110,7 @@ impl Peers {
             if bytes == 0 {
                 return Ok(());
             }
-            let took = self.take(&mut input).map_err(|error| io::Error::other(std::format!("{error}")))?;
+            let took = self.take(&mut input, &mut pinned).map_err(|why| io::Error::other(why.to_string()))?;
             deadline = match deadline {
                 _ if input.is_empty() => None,
                 // More of the frame that was begun before: it is given no more time.
@@ -86,12 +120,17 @@ impl Peers {
         }
     }
 
-    /// Takes the whole frames at the front of `input`, if there are any.
-    fn take(&self, input: &mut Vec<u8>) -> Result<bool, wire::WireError> {
+    /// Takes the whole frames at the front of `input`, if there are any. All have to be of the node that is `pinned`,
+    /// or which the first of them pins.
+    fn take(&self, input: &mut Vec<u8>, pinned: &mut Option<NodeId>) -> Result<bool, Refused> {
         let mut used = 0;
         while let Some(length) = wire::frame_length(&input[used..])? {
             let Some(frame) = input.get(used..used + length) else { break };
             let (sender, message) = wire::decode(self.cluster, frame)?;
+            let first = *pinned.get_or_insert(sender.node);
+            if sender.node != first {
+                return Err(Refused::Sender { first, then: sender.node });
+            }
             // Without room the frame is lost, as on a bad network.
             let _lost = self.inbox.offer_peer(sender, message, length);
             used += length;
@@ -109,7 +148,7 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::{Generation, NodeId};
+    use crate::base::id::Generation;
     use crate::base::limits::FRAME_MAX;
     use crate::node::message::Message;
     use crate::node::wire::Sender;
@@ -142,7 +181,7 @@ mod tests {
         for cut in 0..three.len() {
             let (peers, outlet) = peers();
             let mut input = three[..cut].to_vec();
-            assert_eq!(peers.take(&mut input), Ok(cut >= one.len()));
+            assert_eq!(peers.take(&mut input, &mut None), Ok(cut >= one.len()));
             assert_eq!(input, one[..cut % one.len()]);
             assert_eq!(received(&outlet), cut / one.len());
         }
@@ -152,8 +191,36 @@ mod tests {
     fn a_frame_of_another_cluster_ends_the_connection() {
         let (peers, outlet) = peers();
         let mut both = [frame(CLUSTER), frame(ClusterId(8))].concat();
-        assert_eq!(peers.take(&mut both), Err(wire::WireError::Cluster));
+        assert_eq!(peers.take(&mut both, &mut None), Err(Refused::Wire(WireError::Cluster)));
         assert_eq!(received(&outlet), 1, "what came before it counts");
+    }
+
+    fn frame_of(node: u64, generation: u64) -> Vec<u8> {
+        let sender = Sender { node: NodeId(node), generation: Generation(generation) };
+        let mut frame = Vec::new();
+        wire::encode(CLUSTER, sender, &Message::LayoutWanted, &mut frame);
+        frame
+    }
+
+    /// A node that raises its generation goes on by its connection; one that speaks for another as well does not.
+    #[tokio::test]
+    async fn a_connection_is_of_one_node_whatever_its_generation() {
+        let (peers, outlet) = peers();
+        let (mut peer, stream) = tokio::io::duplex(1 << 10);
+        let receiving = tokio::spawn(async move { peers.receive(stream, FRAME_TIMEOUT).await });
+        for frame in [frame_of(1, 2), frame_of(1, 3), frame_of(1, 2), frame_of(2, 2), frame_of(1, 3)] {
+            // Apart, so that what was pinned has to be remembered.
+            let _closed = peer.write_all(&frame).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(peer);
+        let ended = receiving.await.expect("it does not panic").expect_err("it was closed for a reason");
+        assert_eq!(ended.to_string(), "a frame of n2 on the connection of n1");
+        let taken = std::iter::from_fn(|| outlet.take(Some(Duration::ZERO))).map(|event| match event {
+            Event::Peer { from, .. } => (from.node.0, from.generation.0),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(taken.collect::<Vec<_>>(), [(1, 2), (1, 3), (1, 2)]);
     }
 
     #[test]
@@ -162,7 +229,7 @@ mod tests {
         let mut input = Vec::with_capacity(FRAME_MAX);
         input.extend(frame(CLUSTER));
         input.push(frame(CLUSTER)[0]);
-        assert_eq!(peers.take(&mut input), Ok(true));
+        assert_eq!(peers.take(&mut input, &mut None), Ok(true));
         assert!(input.len() == 1 && input.capacity() <= SPARE_MAX, "{}", input.capacity());
     }
 
