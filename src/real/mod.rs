@@ -27,6 +27,7 @@ pub mod data;
 pub mod dev;
 pub mod disk;
 pub mod folder;
+pub mod full;
 pub mod inbox;
 pub mod info;
 pub mod jobs;
