@@ -7,7 +7,7 @@
 use std::boxed::Box;
 use std::string::String;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -120,6 +120,8 @@ struct Load {
     refused_frames: AtomicU64,
     /// Nanoseconds that a client should rest after a write.
     rest: AtomicU64,
+    /// How many replicas a key has, as far as the layout shows.
+    replicas: AtomicU8,
 }
 
 /// The sending side. Never blocks.
@@ -191,6 +193,11 @@ impl Inbox {
         Duration::from_nanos(self.load.rest.load(Ordering::Relaxed))
     }
 
+    /// How many replicas a key has at least, by the layout that the node knows; 0 while there is none.
+    pub fn replicas(&self) -> u8 {
+        self.load.replicas.load(Ordering::Relaxed)
+    }
+
     /// Queues what must not be lost: the ends of syncs and jobs, and the end of all.
     pub fn deliver(&self, event: Event) {
         // If the owner has ended, nobody waits for this any more.
@@ -223,6 +230,11 @@ impl Outlet {
     pub fn set_rest(&self, rest: Duration) {
         let nanos = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
         self.load.rest.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Tells all connections how many replicas a key has.
+    pub fn set_replicas(&self, replicas: u8) {
+        self.load.replicas.store(replicas, Ordering::Relaxed);
     }
 
     /// How many requests of clients, and how many frames of peers, found no room so far.

@@ -9,6 +9,7 @@ use tracing::info;
 
 use crate::base::bytes::Bytes;
 use crate::base::id::ClientTag;
+use crate::base::limits::N_MAX;
 use crate::node::fact::Fact;
 use crate::node::input::{Env, Input};
 use crate::node::outbox::{Halt, Outbox};
@@ -141,6 +142,8 @@ impl Owner {
         self.node.step(input, &mut env);
         let delay = Duration::from_nanos(self.node.write_delay().as_nanos());
         self.outlet.set_rest(delay.saturating_mul(REST));
+        // Of any key: all have as many.
+        self.outlet.set_replicas(u8::try_from(self.node.replicas(b"").len()).unwrap_or(N_MAX));
         self.drain()
     }
 

@@ -133,7 +133,7 @@ async fn serve(
     let inbox = started.inbox.clone();
     let server = Peers { cluster: config.node.cluster, inbox: inbox.clone() };
     tokio::spawn(accept(TcpListener::from_std(peers)?, server, peers_stopped));
-    let server = Clients { inbox: inbox.clone(), max: config.clients_max };
+    let server = Clients { inbox: inbox.clone(), max: config.clients_max, node: config.node.clone().into() };
     let mut serving = tokio::spawn(accept(TcpListener::from_std(clients)?, server, clients_stopped));
 
     // An owner that vanishes without a word has panicked.

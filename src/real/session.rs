@@ -10,12 +10,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::format;
+use std::string::String;
+use std::sync::Arc;
 use std::time::Duration;
 use std::vec::Vec;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
+use crate::node::config::Config;
 use crate::node::request::{Options, Outcome, Rejection, Request};
 use crate::real::command::{Action, Transaction, interpret};
 use crate::real::inbox::{Answer, Event, Inbox, Ticket};
@@ -39,6 +42,8 @@ const NO_TRANSACTIONS: &str =
 pub struct Session {
     inbox: Inbox,
     replies: UnboundedSender<(u64, u16, Answer)>,
+    /// What the node is told where neither request nor connection says anything.
+    node: Arc<Config>,
     dialect: Dialect,
     /// What the connection says of the consistency of its requests.
     defaults: Options,
@@ -69,7 +74,18 @@ struct Slot {
 #[derive(Debug)]
 enum State {
     Done(Value),
-    Waiting { shape: Shape, touched: Vec<(Bytes, bool)>, answers: Vec<Option<Answer>>, missing: usize },
+    Waiting(Waiting),
+}
+
+/// A command that the node has not answered yet.
+#[derive(Debug)]
+struct Waiting {
+    shape: Shape,
+    touched: Vec<(Bytes, bool)>,
+    /// What the connection, and not the command, has asked for.
+    lent: Options,
+    answers: Vec<Option<Answer>>,
+    missing: usize,
 }
 
 #[derive(Debug, Default)]
@@ -79,11 +95,12 @@ struct Use {
 }
 
 impl Session {
-    /// A new connection, which asks through `inbox` and wants its answers at `replies`.
-    pub fn new(inbox: Inbox, replies: UnboundedSender<(u64, u16, Answer)>) -> Session {
+    /// A new connection to `node`, which asks through `inbox` and wants its answers at `replies`.
+    pub fn new(inbox: Inbox, replies: UnboundedSender<(u64, u16, Answer)>, node: Arc<Config>) -> Session {
         Session {
             inbox,
             replies,
+            node,
             dialect: Dialect::default(),
             defaults: Options::default(),
             slots: VecDeque::new(),
@@ -156,22 +173,21 @@ impl Session {
     pub fn answer(&mut self, seq: u64, part: u16, answer: Answer) {
         let at = seq.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         let slot = at.and_then(|at| self.slots.get_mut(at)).expect("the node answers each request once");
-        let State::Waiting { shape, touched, answers, missing } = &mut slot.state else {
+        let State::Waiting(waiting) = &mut slot.state else {
             panic!("command {seq} was answered before");
         };
-        let before = answers[usize::from(part)].replace(answer);
+        let before = waiting.answers[usize::from(part)].replace(answer);
         assert!(before.is_none(), "part {part} of command {seq} was answered before");
-        *missing -= 1;
+        waiting.missing -= 1;
         self.open -= 1;
         self.inbox.ended(1);
-        if *missing > 0 {
+        if waiting.missing > 0 {
             return;
         }
-        for (key, writes) in touched {
+        for (key, writes) in &waiting.touched {
             release(&mut self.keys, key, *writes);
         }
-        let answers = core::mem::take(answers).into_iter().flatten().collect();
-        slot.state = State::Done(reply(shape, answers));
+        slot.state = State::Done(waiting.reply());
     }
 
     /// Appends the replies that are ready, in order, to `out`.
@@ -203,11 +219,11 @@ impl Session {
                 self.done(hello(self.dialect));
             }
             Action::Defaults(change) => {
-                self.defaults = change.map_or_else(Options::default, |options| options.or(&self.defaults));
-                self.done(options::shown(&self.defaults));
+                let reply = self.set_defaults(change).unwrap_or_else(Value::Error);
+                self.done(reply);
             }
-            Action::Info => self.wait(Shape::Info, Vec::new(), |ticket| Event::Info { ticket }),
-            Action::Peek(key) => self.wait(Shape::Peek, Vec::new(), |ticket| Event::Peek { key, ticket }),
+            Action::Info => self.wait(Shape::Info, |ticket| Event::Info { ticket }),
+            Action::Peek(key) => self.wait(Shape::Peek, |ticket| Event::Peek { key, ticket }),
             Action::Ask { requests, shape } => return self.ask(requests, shape),
         }
         true
@@ -228,6 +244,16 @@ impl Session {
         }
     }
 
+    /// Adds `change` to what the connection has set, or forgets all of it. What no request could be granted is refused
+    /// here, where it is said, and not at each request that says nothing.
+    fn set_defaults(&mut self, change: Option<Options>) -> Result<Value, String> {
+        let defaults = change.map_or_else(Options::default, |change| change.or(&self.defaults));
+        // Whoever founded the cluster may have been told another n than this node.
+        options::admit(&defaults, &self.node, self.node.n.max(self.inbox.replicas()))?;
+        self.defaults = defaults;
+        Ok(options::shown(&self.defaults))
+    }
+
     fn ask(&mut self, mut requests: Vec<Request>, shape: Shape) -> bool {
         let touched: Vec<(Bytes, bool)> = requests.iter().map(touched).collect();
         let conflicts = |(key, writes): &(Bytes, bool)| {
@@ -241,11 +267,13 @@ impl Session {
             let open = self.keys.entry(key.clone()).or_default();
             *(if *writes { &mut open.writes } else { &mut open.reads }) += 1;
         }
+        // All parts of a command have the same options.
+        let lent = options::lent(&requests[0].options, &self.defaults);
         for request in &mut requests {
             request.options = request.options.or(&self.defaults);
         }
         let parts = requests.len();
-        let seq = self.push(shape, touched, parts);
+        let seq = self.push(shape, touched, lent, parts);
         for (part, request) in requests.into_iter().enumerate() {
             let part = u16::try_from(part).expect("a command has at most ARGS_MAX parts");
             self.offer(seq, part, |ticket| Event::Client { request, ticket });
@@ -253,16 +281,16 @@ impl Session {
         true
     }
 
-    fn wait(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, event: impl FnOnce(Ticket) -> Event) {
-        let seq = self.push(shape, touched, 1);
+    fn wait(&mut self, shape: Shape, event: impl FnOnce(Ticket) -> Event) {
+        let seq = self.push(shape, Vec::new(), Options::default(), 1);
         self.offer(seq, 0, event);
     }
 
-    fn push(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, parts: usize) -> u64 {
+    fn push(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, lent: Options, parts: usize) -> u64 {
         let seq = self.first + self.slots.len() as u64;
         let mut answers = Vec::new();
         answers.resize_with(parts, || None);
-        let state = State::Waiting { shape, touched, answers, missing: parts };
+        let state = State::Waiting(Waiting { shape, touched, lent, answers, missing: parts });
         self.slots.push_back(Slot { dialect: self.dialect, state });
         self.open += parts;
         self.inbox.begun(parts);
@@ -278,6 +306,25 @@ impl Session {
 
     fn done(&mut self, value: Value) {
         self.slots.push_back(Slot { dialect: self.dialect, state: State::Done(value) });
+    }
+}
+
+impl Waiting {
+    /// The reply, now that every part is answered. A client that is refused what it has not asked for with this command
+    /// is told who has.
+    fn reply(&mut self) -> Value {
+        let answers: Vec<Answer> = core::mem::take(&mut self.answers).into_iter().flatten().collect();
+        let blamed = |answer: &Answer| match answer {
+            Answer::Outcome(Outcome::Rejected(rejection)) => options::cause(&self.lent, rejection),
+            _ => false,
+        };
+        let blamed = answers.iter().any(blamed);
+        match reply(&self.shape, answers) {
+            Value::Error(error) if blamed => {
+                Value::Error(format!("{error} (KV.DEFAULTS of this connection asks for that)"))
+            }
+            value => value,
+        }
     }
 }
 
@@ -322,8 +369,6 @@ fn hello(dialect: Dialect) -> Value {
 mod tests {
     use super::*;
     use crate::real::inbox::{self, Outlet};
-    use std::string::String;
-    use std::time::Duration;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     struct Bench {
@@ -334,7 +379,9 @@ mod tests {
 
     fn connection(inbox: &Inbox) -> (Session, UnboundedReceiver<(u64, u16, Answer)>) {
         let (replies, answers) = unbounded_channel();
-        (Session::new(inbox.clone(), replies), answers)
+        let mut node = Config::new(Default::default(), crate::base::id::Address("a:1".into()));
+        node.n = 3;
+        (Session::new(inbox.clone(), replies, node.into()), answers)
     }
 
     impl Bench {
@@ -493,6 +540,70 @@ mod tests {
         let mut bench = Bench::new();
         bench.session.feed(b"KV.DEFAULTS TIMEOUT 5 DW 0\r\nKV.DEFAULTS RESET\r\n", 0);
         assert_eq!(bench.output(), "*4\r\n$2\r\ndw\r\n$1\r\n0\r\n$7\r\ntimeout\r\n$1\r\n5\r\n*0\r\n");
+    }
+
+    #[test]
+    fn defaults_that_no_request_could_be_granted_are_refused_and_change_nothing() {
+        let mut bench = Bench::new();
+        for (line, field) in [
+            ("R 4", "r"),
+            ("R any", "r"),
+            ("R 0", "r"),
+            ("W 4", "w"),
+            ("W any STRICT", "w"),
+            ("PR 5", "pr"),
+            ("PW any", "pw"),
+            ("DW 4", "dw"),
+            ("ZONES 4", "zones"),
+        ] {
+            bench.session.feed(format!("KV.DEFAULTS TIMEOUT 9 {line}\r\n").as_bytes(), 0);
+            let output = bench.output();
+            let start = format!("-ERR {field} cannot be so, with n = 3 and the rest as it is: allowed is ");
+            assert!(output.starts_with(&start) && output.len() > start.len() + 2, "{line}: {output}");
+        }
+        // One by one is no way around it.
+        bench.session.feed(b"KV.DEFAULTS W any\r\nKV.DEFAULTS STRICT\r\nKV.DEFAULTS\r\n", 0);
+        let output = bench.output();
+        let any = "*2\r\n$1\r\nw\r\n$3\r\nany\r\n";
+        assert!(output.starts_with(&format!("{any}-ERR w cannot")) && output.ends_with(any), "{output}");
+        // The layout has more replicas than this node was told of.
+        bench.outlet.set_replicas(5);
+        bench.session.feed(b"KV.DEFAULTS R 5\r\nKV.DEFAULTS R 6\r\n", 0);
+        let output = bench.output();
+        assert!(output.starts_with("*4\r\n$1\r\nr\r\n$1\r\n5\r\n"), "{output}");
+        assert!(output.contains("-ERR r cannot be so, with n = 5"), "{output}");
+    }
+
+    #[test]
+    fn who_is_refused_for_what_the_connection_set_is_told_so() {
+        use crate::quorum::need::Knob;
+        use crate::quorum::tally::Impossible;
+        let mut bench = Bench::new();
+        let zones =
+            |knob| Rejection::Impossible { knob, why: Impossible::MoreThanZones { asked: 3, zones: 1 } };
+        let blamed = "(KV.DEFAULTS of this connection asks for that)";
+        bench.session.feed(b"KV.DEFAULTS ZONES 3 W all\r\n", 0);
+        bench.output();
+        for (line, rejection, told) in [
+            ("GET k", zones(Knob::Zones), true),
+            ("DEL k l", zones(Knob::Zones), true),
+            ("KV.GET k ZONES 3", zones(Knob::Zones), false),
+            ("SET k v", Rejection::Unavailable { knob: Knob::W, usable: 2, needed: 3 }, true),
+            ("SET k v", Rejection::Unavailable { knob: Knob::Pw, usable: 2, needed: 3 }, false),
+            ("GET k", Rejection::Timeout { knob: Knob::R, answers: 1, needed: 2 }, false),
+            ("GET k", Rejection::Forming, false),
+        ] {
+            bench.session.feed(format!("{line}\r\n").as_bytes(), 0);
+            let asked = bench.asked();
+            for (_, ticket) in asked {
+                ticket.answer(Answer::Outcome(Outcome::Rejected(rejection)));
+                let (seq, part, answer) = bench.answers.try_recv().expect("it was sent");
+                bench.session.answer(seq, part, answer);
+            }
+            let output = bench.output();
+            assert!(output.starts_with("-REJECTED"), "{output}");
+            assert_eq!(output.contains(blamed), told, "{line}: {output}");
+        }
     }
 
     #[test]
