@@ -1,6 +1,7 @@
 //! The clients' port: sockets around [`Session`].
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -11,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::node::config::Config;
 use crate::real::inbox::{Answer, Inbox};
 use crate::real::listen::Serve;
 use crate::real::resp::REQUEST_MAX;
@@ -26,6 +28,8 @@ const WRITE_STALL: Duration = Duration::from_secs(30);
 pub struct Clients {
     pub inbox: Inbox,
     pub max: usize,
+    /// Of the node that they ask.
+    pub node: Arc<Config>,
 }
 
 impl Serve for Clients {
@@ -37,7 +41,7 @@ impl Serve for Clients {
         let (replies, answers) = unbounded_channel();
         let (read, write) = stream.split();
         let connection = Connection {
-            session: Session::new(self.inbox, replies),
+            session: Session::new(self.inbox, replies, self.node),
             answers,
             read,
             write,
@@ -165,7 +169,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
         let (served, _) = listener.accept().await.expect("it has connected");
-        let clients = Clients { inbox: inbox.clone(), max: 10 };
+        let node = Config::new(Default::default(), crate::base::id::Address("a:1".into()));
+        let clients = Clients { inbox: inbox.clone(), max: 10, node: node.into() };
         tokio::spawn(clients.serve(served, stop.clone()));
         client
     }

@@ -7,7 +7,7 @@
 use std::boxed::Box;
 use std::string::String;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -28,6 +28,11 @@ const EVENTS_MAX: usize = 8192;
 const BYTES_MAX: usize = 64 << 20;
 /// The part of either bound that clients may fill: one half.
 const CLIENT_SHARE: usize = 2;
+/// Requests of clients in progress, of all connections together, at which each is held to one at a time. A request
+/// comes back as the answers of two or three peers, so that many of them at their peak still find room for the next.
+const OPEN_MANY: usize = EVENTS_MAX / CLIENT_SHARE / 4;
+/// What counts as a whole where a share of one is meant.
+const WHOLE: usize = 1024;
 
 const _: () = {
     // The largest frame always fits into an empty inbox, and so does the largest request in the clients'
@@ -108,8 +113,15 @@ struct Queued {
 struct Load {
     events: AtomicUsize,
     bytes: AtomicUsize,
+    /// Requests of clients that have not been answered.
+    open: AtomicUsize,
+    /// Requests of clients, and frames of peers, that found no room.
+    refused_requests: AtomicU64,
+    refused_frames: AtomicU64,
     /// Nanoseconds that a client should rest after a write.
     rest: AtomicU64,
+    /// How many replicas a key has, as far as the layout shows.
+    replicas: AtomicU8,
 }
 
 /// The sending side. Never blocks.
@@ -136,7 +148,9 @@ pub fn new() -> (Inbox, Outlet) {
 impl Inbox {
     /// Queues a frame of a peer that was `bytes` long.
     pub fn offer_peer(&self, from: Sender, message: Message, bytes: usize) -> Result<(), Full> {
-        self.offer(Event::Peer { from, message }, bytes, 1)
+        let offered = self.offer(Event::Peer { from, message }, bytes, 1);
+        self.load.refused_frames.fetch_add(u64::from(offered.is_err()), Ordering::Relaxed);
+        offered
     }
 
     /// Queues what a client asks for.
@@ -146,12 +160,42 @@ impl Inbox {
             Event::Peek { key, .. } => key.len(),
             _ => 0,
         };
-        self.offer(event, bytes, CLIENT_SHARE)
+        let offered = self.offer(event, bytes, CLIENT_SHARE);
+        self.load.refused_requests.fetch_add(u64::from(offered.is_err()), Ordering::Relaxed);
+        offered
+    }
+
+    /// Counts requests that a connection has begun.
+    pub fn begun(&self, requests: usize) {
+        self.load.open.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Counts requests that were begun as answered, or as given up with their connection.
+    pub fn ended(&self, requests: usize) {
+        let before = self.load.open.fetch_sub(requests, Ordering::Relaxed);
+        assert!(before >= requests, "what ends was begun");
+    }
+
+    /// How many of `max` requests one connection may have in progress now: all of them up to half of the load that
+    /// there is room for, from there on fewer, and one however full it is. So pipelines wait for their own answers,
+    /// and are not refused for being many; whoever has nothing in progress is never made to wait.
+    pub fn depth(&self, max: usize) -> usize {
+        let share = |count: &AtomicUsize, most: usize| count.load(Ordering::Relaxed).min(most) * WHOLE / most;
+        let open = share(&self.load.open, OPEN_MANY);
+        let events = share(&self.load.events, EVENTS_MAX / CLIENT_SHARE);
+        let bytes = share(&self.load.bytes, BYTES_MAX / CLIENT_SHARE);
+        let room = WHOLE - open.max(events).max(bytes);
+        (2 * max * room / WHOLE).clamp(1, max)
     }
 
     /// How long a client should rest after each of its writes, before more is read of it: the node's disk is behind.
     pub fn rest(&self) -> Duration {
         Duration::from_nanos(self.load.rest.load(Ordering::Relaxed))
+    }
+
+    /// How many replicas a key has at least, by the layout that the node knows; 0 while there is none.
+    pub fn replicas(&self) -> u8 {
+        self.load.replicas.load(Ordering::Relaxed)
     }
 
     /// Queues what must not be lost: the ends of syncs and jobs, and the end of all.
@@ -186,6 +230,17 @@ impl Outlet {
     pub fn set_rest(&self, rest: Duration) {
         let nanos = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
         self.load.rest.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Tells all connections how many replicas a key has.
+    pub fn set_replicas(&self, replicas: u8) {
+        self.load.replicas.store(replicas, Ordering::Relaxed);
+    }
+
+    /// How many requests of clients, and how many frames of peers, found no room so far.
+    pub fn refused(&self) -> (u64, u64) {
+        let count = |refused: &AtomicU64| refused.load(Ordering::Relaxed);
+        (count(&self.load.refused_requests), count(&self.load.refused_frames))
     }
 
     /// The next event, waiting for it at most `wait` (for ever if `None`). `None` if none came.
@@ -256,5 +311,26 @@ mod tests {
         outlet.take(None).expect("four are queued");
         assert_eq!(offer(), Ok(()));
         assert_eq!(offer(), Err(Full));
+        assert_eq!(outlet.refused(), (0, 0), "these were offers of neither kind");
+        assert_eq!(inbox.offer_client(get(&replies)), Err(Full));
+        assert_eq!(outlet.refused(), (1, 0));
+    }
+
+    #[test]
+    fn the_fuller_it_is_the_less_a_connection_may_have_in_progress() {
+        let (inbox, outlet) = new();
+        let (replies, _answers) = tokio::sync::mpsc::unbounded_channel();
+        assert_eq!(inbox.depth(100), 100);
+        for (open, depth) in [(OPEN_MANY / 2, 100), (OPEN_MANY / 4, 50), (OPEN_MANY / 4, 1), (OPEN_MANY, 1)] {
+            inbox.begun(open);
+            assert_eq!(inbox.depth(100), depth);
+        }
+        inbox.ended(2 * OPEN_MANY);
+        assert_eq!(inbox.depth(100), 100);
+        while inbox.offer(get(&replies), 0, CLIENT_SHARE).is_ok() {}
+        assert_eq!(inbox.depth(100), 1, "full by number, whoever filled it");
+        while outlet.take(Some(Duration::ZERO)).is_some() {}
+        inbox.offer(get(&replies), BYTES_MAX * 3 / 8, 1).expect("it is empty");
+        assert_eq!(inbox.depth(100), 50, "three quarters of what clients may fill");
     }
 }

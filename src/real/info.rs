@@ -27,6 +27,11 @@ pub struct Counters {
     pub syncs: u64,
     /// Frames for peers that found no address or no room in the queue.
     pub frames_dropped: u64,
+    /// Requests of clients that were answered `OVERLOADED` because they found no room in the inbox. The node has never
+    /// seen them: they are in none of the other counts.
+    pub ops_refused: u64,
+    /// Frames of peers that found no room in the inbox.
+    pub frames_refused: u64,
 }
 
 impl Default for Counters {
@@ -39,6 +44,8 @@ impl Default for Counters {
             frames_sent: 0,
             syncs: 0,
             frames_dropped: 0,
+            ops_refused: 0,
+            frames_refused: 0,
         }
     }
 }
@@ -85,8 +92,10 @@ pub fn text(status: &Status, counters: &Counters, uptime: Duration) -> String {
     line(&mut out, "ops_ok", counters.ops_ok);
     line(&mut out, "ops_rejected", counters.ops_rejected);
     line(&mut out, "ops_unknown", counters.ops_unknown);
+    line(&mut out, "ops_refused", counters.ops_refused);
     line(&mut out, "frames_sent", counters.frames_sent);
     line(&mut out, "frames_dropped", counters.frames_dropped);
+    line(&mut out, "frames_refused", counters.frames_refused);
     line(&mut out, "syncs", counters.syncs);
     section(&mut out, "Facts");
     for &fact in Fact::ALL {

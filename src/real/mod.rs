@@ -5,7 +5,7 @@
 //! away:
 //!
 //! ```text
-//! clients --RESP--> client + session --+                  +--> peer::Link --frames--> peers
+//! clients --RESP--> client + session --+                  +--> link --frames--> peers
 //! peers  --frames--> peer -------------+--> inbox --> owner --> sync (one thread) ---+
 //!                                      |                  +--> jobs (two threads) ---+
 //!                                      +<-- Synced, JobDone -------------------------+
@@ -27,9 +27,11 @@ pub mod data;
 pub mod dev;
 pub mod disk;
 pub mod folder;
+pub mod full;
 pub mod inbox;
 pub mod info;
 pub mod jobs;
+pub mod link;
 pub mod listen;
 pub mod options;
 pub mod owner;

@@ -5,8 +5,12 @@ use std::fmt;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use tracing::info;
+
 use crate::base::bytes::Bytes;
 use crate::base::id::ClientTag;
+use crate::base::limits::N_MAX;
+use crate::node::fact::Fact;
 use crate::node::input::{Env, Input};
 use crate::node::outbox::{Halt, Outbox};
 use crate::node::step::Node;
@@ -14,7 +18,7 @@ use crate::real::clock::Clock;
 use crate::real::disk::RealDisk;
 use crate::real::inbox::{Answer, Event, Outlet, Ticket};
 use crate::real::info::{self, Counters};
-use crate::real::peer::Links;
+use crate::real::link::Links;
 use crate::storage::{Job, JobId, SyncRequest};
 
 /// Inputs that are taken before the frames they caused are sent off.
@@ -117,6 +121,7 @@ impl Owner {
                 None
             }
             Event::Info { ticket } => {
+                (self.counters.ops_refused, self.counters.frames_refused) = self.outlet.refused();
                 let uptime = self.clock.mono().since(Default::default());
                 let text = info::text(&self.node.status(), &self.counters, uptime);
                 ticket.answer(Answer::Info(text));
@@ -137,6 +142,8 @@ impl Owner {
         self.node.step(input, &mut env);
         let delay = Duration::from_nanos(self.node.write_delay().as_nanos());
         self.outlet.set_rest(delay.saturating_mul(REST));
+        // Of any key: all have as many.
+        self.outlet.set_replicas(u8::try_from(self.node.replicas(b"").len()).unwrap_or(N_MAX));
         self.drain()
     }
 
@@ -150,14 +157,23 @@ impl Owner {
         for (node, address) in self.out.addresses.drain(..) {
             self.links.learn(node, &address);
         }
+        // As of this step: it may have raised the generation.
+        let sender = self.node.sender();
         for send in self.out.sends.drain(..) {
-            match self.links.send(&send.to, &send.message) {
+            match self.links.send(sender, &send.to, &send.message) {
                 true => self.counters.frames_sent += 1,
                 false => self.counters.frames_dropped += 1,
             }
         }
         for fact in self.out.facts.drain(..) {
             self.counters.fact(fact);
+            if fact == Fact::GenerationRaised {
+                let generation = sender.generation.0;
+                info!(
+                    generation,
+                    "peers know an earlier life of this node; what was on its disk then comes from them"
+                );
+            }
         }
         // If one of these threads has gone, its alarm is in the inbox.
         for request in self.out.syncs.drain(..) {

@@ -1,214 +1,39 @@
-//! Frames between nodes over TCP: a connection for each direction, opened by the side that sends.
+//! Frames from peers over TCP: connections that peers opened ([`link`](crate::real::link) is that side), read
+//! into the inbox.
 //!
-//! The core expects nothing of the network, so this promises nothing: a frame that finds no room, no address
-//! or no connection is dropped. What matters is that frames do not arrive *late*: what waited
-//! for a connection that could not be made is dropped with the attempt, and a connection on which nothing is
-//! acknowledged for [`SILENCE`] is given up, for after a long partition TCP would keep it waiting up to two
-//! minutes more.
+//! Whoever reaches the port can connect, and the frames of whoever is no peer are refused only when they are
+//! whole. So a connection holds memory for what has arrived and not for what was announced, and for a frame that
+//! was begun no longer than [`FRAME_TIMEOUT`], however its bytes drip in.
+//!
+//! Frames are not signed, but a connection is one node's: the one that its first frame names. What is bounded for each
+//! node (its share of the backlog) is so bounded for each connection too, and whoever would speak for many has to hold
+//! a connection for each.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::string::ToString;
 use std::time::Duration;
 use std::vec::Vec;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
-use tracing::{debug, info, warn};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
 
-use crate::base::id::{Address, ClusterId, NodeId};
-use crate::base::limits::{FRAME_MAX, MEMBERS_MAX};
-use crate::node::message::Message;
-use crate::node::outbox::Target;
-use crate::node::wire::{self, Sender};
+use crate::base::id::{ClusterId, NodeId};
+use crate::base::limits::MEMBERS_MAX;
+use crate::node::wire::{self, WireError};
 use crate::real::inbox::Inbox;
 use crate::real::listen::Serve;
 
-/// Bytes of frames that may wait for one peer; what comes above is dropped.
-const QUEUE_MAX: usize = 4 * FRAME_MAX;
-/// The memory that an idle link keeps for the next frames.
-const SPARE_MAX: usize = 64 << 10;
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(2);
-/// The pause after a failed attempt, doubled with each up to the second one.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How long a connection may go without a sign of life from its other end.
-const SILENCE: Duration = Duration::from_secs(10);
-/// How long an incoming connection may take for its first frame, and for the rest of any frame it has begun.
+/// How long a frame may take from its first byte to its last, and a new connection to its first whole frame. The
+/// sending side gives up on a write after the same time.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much is read at a time.
 const READ: usize = 64 << 10;
-
-/// The way to all peers. Owned by the owner of the node.
-#[derive(Debug)]
-pub struct Links {
-    cluster: ClusterId,
-    sender: Sender,
-    runtime: Handle,
-    nodes: BTreeMap<NodeId, Address>,
-    links: BTreeMap<Address, Link>,
-    /// Those that were given frames since the last flush.
-    fresh: Vec<Arc<Queue>>,
-}
-
-#[derive(Debug)]
-struct Link {
-    queue: Arc<Queue>,
-    task: AbortHandle,
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Encoded frames that wait for one peer, back to back.
-#[derive(Debug, Default)]
-struct Queue {
-    frames: Mutex<Vec<u8>>,
-    filled: Notify,
-}
-
-impl Queue {
-    fn frames(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.frames().is_empty()
-    }
-
-    /// Waits until there are frames, and takes them all. Their place takes `spare`, so that two buffers serve
-    /// a link for as long as it is not flooded.
-    async fn take(&self, mut spare: Vec<u8>) -> Vec<u8> {
-        spare.clear();
-        spare.shrink_to(SPARE_MAX);
-        while self.is_empty() {
-            self.filled.notified().await;
-        }
-        core::mem::replace(&mut self.frames(), spare)
-    }
-}
-
-impl Links {
-    /// No links yet. Frames will carry `sender`; connections run on `runtime`.
-    pub fn new(cluster: ClusterId, sender: Sender, runtime: Handle) -> Links {
-        let (nodes, links) = (BTreeMap::new(), BTreeMap::new());
-        Links { cluster, sender, runtime, nodes, links, fresh: Vec::new() }
-    }
-
-    /// Learns where `node` is. The link to where it was is given up.
-    pub fn learn(&mut self, node: NodeId, address: &Address) {
-        if self.nodes.len() >= MEMBERS_MAX && !self.nodes.contains_key(&node) {
-            warn!("more than {MEMBERS_MAX} members: {node} is ignored");
-            return;
-        }
-        let before = self.nodes.insert(node, address.clone());
-        if let Some(before) = before.filter(|before| before != address)
-            && !self.nodes.values().any(|used| *used == before)
-        {
-            self.links.remove(&before);
-        }
-    }
-
-    /// Queues `message`; false if it had to be dropped.
-    pub fn send(&mut self, to: &Target, message: &Message) -> bool {
-        let address = match to {
-            Target::Address(address) => address,
-            Target::Node(node) => match self.nodes.get(node) {
-                Some(address) => address,
-                None => return false,
-            },
-        };
-        if !self.links.contains_key(address) {
-            if self.links.len() >= 2 * MEMBERS_MAX {
-                return false;
-            }
-            self.links.insert(address.clone(), Link::new(&self.runtime, address.clone()));
-        }
-        let queue = &self.links[address].queue;
-        let mut frames = queue.frames();
-        let before = frames.len();
-        if before >= QUEUE_MAX {
-            return false;
-        }
-        wire::encode(self.cluster, self.sender, message, &mut frames);
-        drop(frames);
-        if before == 0 {
-            self.fresh.push(queue.clone());
-        }
-        true
-    }
-
-    /// Wakes the links that have frames. Called once for a batch of inputs, so that their frames leave in one
-    /// write.
-    pub fn flush(&mut self) {
-        self.fresh.drain(..).for_each(|queue| queue.filled.notify_one());
-    }
-}
-
-impl Link {
-    fn new(runtime: &Handle, address: Address) -> Link {
-        let queue = Arc::new(Queue::default());
-        let task = runtime.spawn(drive(address, queue.clone())).abort_handle();
-        Link { queue, task }
-    }
-}
-
-/// Connects whenever there are frames, and writes them.
-async fn drive(address: Address, queue: Arc<Queue>) {
-    let mut pause = BACKOFF.0;
-    loop {
-        let frames = queue.take(Vec::new()).await;
-        match connect(&address).await {
-            Ok(stream) => {
-                debug!("connected to {address}");
-                pause = BACKOFF.0;
-                if let Err(error) = carry(stream, frames, &queue).await {
-                    info!("lost the connection to {address}: {error}");
-                }
-            }
-            Err(error) => {
-                debug!("cannot connect to {address}: {error}");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(BACKOFF.1);
-                // What gathered meanwhile is as old as the pause at most; it goes with the next attempt.
-            }
-        }
-    }
-}
-
-async fn connect(address: &Address) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(&*address.0)).await??;
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(&stream);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE / 2).with_interval(SILENCE / 4))?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(SILENCE))?;
-    Ok(stream)
-}
-
-/// Writes `frames` and then whatever comes, until the connection ends. Our peers never answer on it, so that
-/// reading from it tells only, and at once, that the peer has closed it.
-async fn carry(mut stream: TcpStream, mut frames: Vec<u8>, queue: &Queue) -> io::Result<()> {
-    let (mut read, mut write) = stream.split();
-    let mut closed = [0u8; 1];
-    loop {
-        tokio::select! {
-            written = tokio::time::timeout(SILENCE, write.write_all(&frames)) => written??,
-            _ = read.read(&mut closed) => return Err(io::ErrorKind::ConnectionReset.into()),
-        }
-        frames = tokio::select! {
-            frames = queue.take(frames) => frames,
-            _ = read.read(&mut closed) => return Err(io::ErrorKind::ConnectionReset.into()),
-        };
-    }
-}
+/// The memory that a connection keeps for the next frames.
+const SPARE_MAX: usize = 2 * READ;
 
 /// Serves peers: reads their frames into the inbox.
 #[derive(Clone, Debug)]
@@ -225,7 +50,7 @@ impl Serve for Peers {
     async fn serve(self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
         let from = stream.peer_addr().ok();
         tokio::select! {
-            received = self.receive(stream) => {
+            received = self.receive(stream, FRAME_TIMEOUT) => {
                 if let Err(error) = received {
                     info!(?from, "closed a peer connection: {error}");
                 }
@@ -239,41 +64,84 @@ impl Serve for Peers {
     }
 }
 
+/// Why a peer is not heard any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Wire(WireError),
+    /// A frame of another node than the one whose connection this is. (Of the same node, any generation may come: it
+    /// raises its own when it learns of an earlier life.)
+    Sender {
+        first: NodeId,
+        then: NodeId,
+    },
+}
+
+impl From<WireError> for Refused {
+    fn from(error: WireError) -> Refused {
+        Refused::Wire(error)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Wire(error) => error.fmt(f),
+            Refused::Sender { first, then } => write!(f, "a frame of {then} on the connection of {first}"),
+        }
+    }
+}
+
 impl Peers {
-    /// Until the peer closes, or sends what no peer sends: then nothing that follows can be trusted either.
-    async fn receive(&self, mut stream: TcpStream) -> io::Result<()> {
+    /// Until the peer closes, or sends what no peer sends: then nothing that follows can be trusted either. A frame may
+    /// take as long as `patience`.
+    async fn receive(&self, mut stream: impl AsyncRead + Unpin, patience: Duration) -> io::Result<()> {
         let mut input = Vec::new();
-        let mut greeted = false;
+        // A stranger that says nothing is not kept either: the first frame begins with the connection.
+        let mut deadline = Some(Instant::now() + patience);
+        let mut pinned = None;
         loop {
-            let used = self.take(&input).map_err(|error| io::Error::other(std::format!("{error}")))?;
-            greeted |= used > 0;
-            input.drain(..used);
             // Grows by what has arrived, never by what a header announces.
             input.reserve(READ);
-            let may_be_idle = greeted && input.is_empty();
             let read = stream.read_buf(&mut input);
-            let bytes = match may_be_idle {
-                true => read.await?,
-                false => tokio::time::timeout(FRAME_TIMEOUT, read).await??,
+            let bytes = match deadline {
+                Some(deadline) => timeout_at(deadline, read).await??,
+                None => read.await?,
             };
             if bytes == 0 {
                 return Ok(());
             }
+            let took = self.take(&mut input, &mut pinned).map_err(|why| io::Error::other(why.to_string()))?;
+            deadline = match deadline {
+                _ if input.is_empty() => None,
+                // More of the frame that was begun before: it is given no more time.
+                Some(deadline) if !took => Some(deadline),
+                _ => Some(Instant::now() + patience),
+            };
         }
     }
 
-    /// Takes the whole frames at the front of `input`; the answer is how many bytes they were.
-    fn take(&self, input: &[u8]) -> Result<usize, wire::WireError> {
+    /// Takes the whole frames at the front of `input`, if there are any. All have to be of the node that is `pinned`,
+    /// or which the first of them pins.
+    fn take(&self, input: &mut Vec<u8>, pinned: &mut Option<NodeId>) -> Result<bool, Refused> {
         let mut used = 0;
         while let Some(length) = wire::frame_length(&input[used..])? {
             let Some(frame) = input.get(used..used + length) else { break };
             let (sender, message) = wire::decode(self.cluster, frame)?;
+            let first = *pinned.get_or_insert(sender.node);
+            if sender.node != first {
+                return Err(Refused::Sender { first, then: sender.node });
+            }
             // Without room the frame is lost, as on a bad network.
             let _lost = self.inbox.offer_peer(sender, message, length);
             used += length;
         }
         assert!(used <= input.len());
-        Ok(used)
+        if used > 0 {
+            input.drain(..used);
+            // One large frame must not cost its memory for as long as the connection lives.
+            input.shrink_to(SPARE_MAX);
+        }
+        Ok(used > 0)
     }
 }
 
@@ -281,10 +149,11 @@ impl Peers {
 mod tests {
     use super::*;
     use crate::base::id::Generation;
+    use crate::base::limits::FRAME_MAX;
+    use crate::node::message::Message;
+    use crate::node::wire::Sender;
     use crate::real::inbox::{self, Event, Outlet};
-    use std::net::SocketAddr;
-    use std::string::ToString;
-    use tokio::net::TcpListener;
+    use tokio::io::AsyncWriteExt;
 
     const CLUSTER: ClusterId = ClusterId(7);
     const SENDER: Sender = Sender { node: NodeId(1), generation: Generation(2) };
@@ -311,8 +180,9 @@ mod tests {
         let three = one.repeat(3);
         for cut in 0..three.len() {
             let (peers, outlet) = peers();
-            let used = peers.take(&three[..cut]).expect("they are right");
-            assert_eq!(used, cut / one.len() * one.len());
+            let mut input = three[..cut].to_vec();
+            assert_eq!(peers.take(&mut input, &mut None), Ok(cut >= one.len()));
+            assert_eq!(input, one[..cut % one.len()]);
             assert_eq!(received(&outlet), cut / one.len());
         }
     }
@@ -320,60 +190,103 @@ mod tests {
     #[test]
     fn a_frame_of_another_cluster_ends_the_connection() {
         let (peers, outlet) = peers();
-        let both = [frame(CLUSTER), frame(ClusterId(8))].concat();
-        assert_eq!(peers.take(&both), Err(wire::WireError::Cluster));
+        let mut both = [frame(CLUSTER), frame(ClusterId(8))].concat();
+        assert_eq!(peers.take(&mut both, &mut None), Err(Refused::Wire(WireError::Cluster)));
         assert_eq!(received(&outlet), 1, "what came before it counts");
     }
 
-    #[tokio::test]
-    async fn a_full_queue_drops_what_comes() {
-        let mut links = Links::new(CLUSTER, SENDER, Handle::current());
-        let to = Target::Address(Address("127.0.0.1:1".into()));
-        assert!(!links.send(&Target::Node(NodeId(9)), &Message::LayoutWanted), "nobody knows where that is");
-        // Nothing is written, because this test never lets the link run.
-        let frames = (0..).take_while(|_| links.send(&to, &Message::LayoutWanted)).count();
-        let bytes = frames * frame(CLUSTER).len();
-        assert!((QUEUE_MAX..QUEUE_MAX + FRAME_MAX).contains(&bytes), "{bytes}");
+    fn frame_of(node: u64, generation: u64) -> Vec<u8> {
+        let sender = Sender { node: NodeId(node), generation: Generation(generation) };
+        let mut frame = Vec::new();
+        wire::encode(CLUSTER, sender, &Message::LayoutWanted, &mut frame);
+        frame
     }
 
-    async fn accepted(listener: &TcpListener, links: &mut Links, to: &Target) -> TcpStream {
-        for _ in 0..2000 {
-            links.send(to, &Message::LayoutWanted);
-            links.flush();
-            tokio::select! {
-                accepted = listener.accept() => return accepted.expect("a connection").0,
-                () = tokio::time::sleep(Duration::from_millis(5)) => {}
-            }
+    /// A node that raises its generation goes on by its connection; one that speaks for another as well does not.
+    #[tokio::test]
+    async fn a_connection_is_of_one_node_whatever_its_generation() {
+        let (peers, outlet) = peers();
+        let (mut peer, stream) = tokio::io::duplex(1 << 10);
+        let receiving = tokio::spawn(async move { peers.receive(stream, FRAME_TIMEOUT).await });
+        for frame in [frame_of(1, 2), frame_of(1, 3), frame_of(1, 2), frame_of(2, 2), frame_of(1, 3)] {
+            // Apart, so that what was pinned has to be remembered.
+            let _closed = peer.write_all(&frame).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("no connection in ten seconds");
+        drop(peer);
+        let ended = receiving.await.expect("it does not panic").expect_err("it was closed for a reason");
+        assert_eq!(ended.to_string(), "a frame of n2 on the connection of n1");
+        let taken = std::iter::from_fn(|| outlet.take(Some(Duration::ZERO))).map(|event| match event {
+            Event::Peer { from, .. } => (from.node.0, from.generation.0),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(taken.collect::<Vec<_>>(), [(1, 2), (1, 3), (1, 2)]);
     }
 
-    /// A peer that is not there yet, comes, crashes, and comes again elsewhere.
+    #[test]
+    fn a_large_frame_does_not_keep_its_memory() {
+        let (peers, _outlet) = peers();
+        let mut input = Vec::with_capacity(FRAME_MAX);
+        input.extend(frame(CLUSTER));
+        input.push(frame(CLUSTER)[0]);
+        assert_eq!(peers.take(&mut input, &mut None), Ok(true));
+        assert!(input.len() == 1 && input.capacity() <= SPARE_MAX, "{}", input.capacity());
+    }
+
+    /// A frame whose bytes come one by one, each well within the time that the whole may take. Were that counted from
+    /// each byte, as it once was, a few thousand such connections could hold gigabytes for ever.
     #[tokio::test]
-    async fn a_link_connects_again_and_follows_its_node_to_another_address() {
-        let local = SocketAddr::from(([127, 0, 0, 1], 0));
-        let first = TcpListener::bind(local).await.expect("a port");
-        let address = first.local_addr().expect("it is bound");
-        drop(first);
-        let mut links = Links::new(CLUSTER, SENDER, Handle::current());
-        let to = Target::Node(NodeId(3));
-        links.learn(NodeId(3), &Address(address.to_string().into()));
-        links.send(&to, &Message::LayoutWanted);
-        links.flush();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    async fn a_frame_that_drips_is_given_up_and_an_idle_connection_is_not() {
+        let patience = Duration::from_millis(300);
+        let (peers, outlet) = peers();
+        let (mut peer, stream) = tokio::io::duplex(1 << 10);
+        let drip = async {
+            peer.write_all(&frame(CLUSTER)).await.expect("it is heard");
+            tokio::time::sleep(patience * 2).await;
+            let whole = frame(CLUSTER);
+            for byte in &whole {
+                peer.write_all(&[*byte]).await.expect("it is heard");
+                tokio::time::sleep(patience / 10).await;
+            }
+        };
+        assert!(frame(CLUSTER).len() > 20, "the drip takes twice the time at least");
+        let begun = Instant::now();
+        tokio::select! {
+            ended = peers.receive(stream, patience) => {
+                assert_eq!(ended.expect_err("it is not whole").kind(), io::ErrorKind::TimedOut);
+            }
+            () = drip => panic!("it was heard to its end"),
+        }
+        assert!(begun.elapsed() >= patience * 3, "idleness between frames is no fault");
+        assert_eq!(received(&outlet), 1);
+    }
 
-        let listener = TcpListener::bind(address).await.expect("the same port");
-        let mut stream = accepted(&listener, &mut links, &to).await;
-        let mut bytes = std::vec![0; frame(CLUSTER).len()];
-        stream.read_exact(&mut bytes).await.expect("a frame");
-        assert_eq!(bytes, frame(CLUSTER));
-        drop(stream);
-        accepted(&listener, &mut links, &to).await;
+    /// Each frame has a time of its own: a busy connection is never without a frame that was begun.
+    #[tokio::test]
+    async fn frames_that_overlap_are_each_given_their_time() {
+        let patience = Duration::from_secs(1);
+        let (peers, outlet) = peers();
+        let (mut peer, stream) = tokio::io::duplex(1 << 10);
+        let busy = async {
+            let one = frame(CLUSTER);
+            peer.write_all(&one[..9]).await.expect("it is heard");
+            for _ in 0..4 {
+                tokio::time::sleep(patience * 2 / 5).await;
+                peer.write_all(&[&one[9..], &one[..9]].concat()).await.expect("it is heard");
+            }
+        };
+        tokio::select! {
+            ended = peers.receive(stream, patience) => panic!("{ended:?}"),
+            () = busy => {}
+        }
+        assert!(received(&outlet) >= 3, "the last may not have been read yet");
+    }
 
-        let second = TcpListener::bind(local).await.expect("a port");
-        let moved = second.local_addr().expect("it is bound");
-        links.learn(NodeId(3), &Address(moved.to_string().into()));
-        assert!(links.links.is_empty(), "nobody is at the old address any more");
-        accepted(&second, &mut links, &to).await;
+    #[tokio::test]
+    async fn a_stranger_that_says_nothing_is_sent_away() {
+        let (peers, _outlet) = peers();
+        let (_silent, stream) = tokio::io::duplex(1 << 10);
+        let ended = peers.receive(stream, Duration::from_millis(20)).await;
+        assert_eq!(ended.expect_err("nothing came").kind(), io::ErrorKind::TimedOut);
     }
 }

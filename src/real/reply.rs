@@ -1,5 +1,6 @@
 //! From outcomes to replies.
 
+use std::boxed::Box;
 use std::format;
 use std::string::{String, ToString};
 use std::vec;
@@ -9,7 +10,9 @@ use crate::base::bytes::Bytes;
 use crate::causal::siblings::Siblings;
 use crate::causal::types::part::{Content, Part};
 use crate::node::request::{Found, Outcome, Rejection};
+use crate::real::full;
 use crate::real::inbox::Answer;
+use crate::real::options::Taker;
 use crate::real::resp::Value;
 use crate::real::typed;
 
@@ -44,10 +47,34 @@ pub enum Shape {
     Peek,
     /// The text of `INFO`.
     Info,
+    /// All that is known of a command on one key that replies in this shape otherwise.
+    Full(Box<Shape>),
+}
+
+impl Shape {
+    /// Which options have an effect on a command that replies so and has so many `keys`.
+    pub fn taker(&self, keys: usize) -> Taker {
+        match self {
+            Shape::KvGet => Taker::KvGet,
+            Shape::Get | Shape::Exists if keys > 1 => Taker::Gets,
+            Shape::Get | Shape::Exists => Taker::Get,
+            Shape::Members | Shape::Card | Shape::IsMember(_) | Shape::Field(_) | Shape::Fields => {
+                Taker::Look
+            }
+            Shape::KvWrite => Taker::KvWrite,
+            Shape::Set | Shape::Del | Shape::Result if keys > 1 => Taker::Writes,
+            Shape::Set | Shape::Del | Shape::Result => Taker::Write,
+            Shape::Full(shape) => shape.taker(keys),
+            Shape::Peek | Shape::Info => unreachable!("these are no requests, and have no options"),
+        }
+    }
 }
 
 /// The reply to a command of `shape` whose parts were answered by `answers`.
 pub fn reply(shape: &Shape, answers: Vec<Answer>) -> Value {
+    if let Shape::Full(shape) = shape {
+        return full::reply(shape, answers);
+    }
     assert!(!answers.is_empty(), "a command that asked nothing waits for nothing");
     let parts = answers.len();
     let mut yes = 0;

@@ -26,9 +26,10 @@ use crate::real::disk::RealDisk;
 use crate::real::folder::{self, FolderError};
 use crate::real::inbox::{self, Event, Inbox};
 use crate::real::info::Counters;
+use crate::real::link::Links;
 use crate::real::listen::{self, BindError, accept};
 use crate::real::owner::{Ended, Owner};
-use crate::real::peer::{Links, Peers};
+use crate::real::peer::Peers;
 use crate::real::{jobs, sync};
 
 /// Threads for sockets. The node itself has its own.
@@ -101,7 +102,7 @@ fn start(config: &NodeConfig, mut disk: RealDisk) -> Result<Started, ServeError>
 
     let (inbox, outlet) = inbox::new();
     let owner = Owner {
-        links: Links::new(config.node.cluster, sender, tokio::runtime::Handle::current()),
+        links: Links::new(config.node.cluster, tokio::runtime::Handle::current()),
         syncs: sync::spawn(disk.clone(), inbox.clone())?,
         jobs: jobs::spawn(&disk, &inbox)?,
         node,
@@ -132,7 +133,7 @@ async fn serve(
     let inbox = started.inbox.clone();
     let server = Peers { cluster: config.node.cluster, inbox: inbox.clone() };
     tokio::spawn(accept(TcpListener::from_std(peers)?, server, peers_stopped));
-    let server = Clients { inbox: inbox.clone(), max: config.clients_max };
+    let server = Clients { inbox: inbox.clone(), max: config.clients_max, node: config.node.clone().into() };
     let mut serving = tokio::spawn(accept(TcpListener::from_std(clients)?, server, clients_stopped));
 
     // An owner that vanishes without a word has panicked.

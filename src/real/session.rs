@@ -4,17 +4,23 @@
 //! connection run at the same time, with one exception: a command waits for an earlier one on the same key if
 //! either of them writes. So a pipelined `SET k`, `GET k` reads its own write, as it does from Redis; a
 //! pipeline that hammers one key pays for that by going one by one.
+//!
+//! How many run at the same time depends on what all connections have in progress together ([`Inbox::depth`]): a deep
+//! pipeline goes on as its own answers come, and is not refused because there are others.
 
 use std::collections::{HashMap, VecDeque};
 use std::format;
+use std::string::String;
+use std::sync::Arc;
 use std::time::Duration;
 use std::vec::Vec;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::bytes::Bytes;
+use crate::node::config::Config;
 use crate::node::request::{Options, Outcome, Rejection, Request};
-use crate::real::command::{Action, interpret};
+use crate::real::command::{Action, Transaction, interpret};
 use crate::real::inbox::{Answer, Event, Inbox, Ticket};
 use crate::real::options;
 use crate::real::reply::{Shape, reply};
@@ -27,12 +33,17 @@ const OPEN_MAX: usize = 128;
 const OUTPUT_MAX: usize = 1 << 20;
 /// However many writes a client sends at once, it is heard again after this time.
 const REST_MAX: Duration = Duration::from_millis(250);
+/// What a command within a transaction is told.
+const NO_TRANSACTIONS: &str =
+    "ERR transactions are not supported: nothing is done between MULTI and EXEC, send it without";
 
 /// A connection's state.
 #[derive(Debug)]
 pub struct Session {
     inbox: Inbox,
     replies: UnboundedSender<(u64, u16, Answer)>,
+    /// What the node is told where neither request nor connection says anything.
+    node: Arc<Config>,
     dialect: Dialect,
     /// What the connection says of the consistency of its requests.
     defaults: Options,
@@ -48,6 +59,8 @@ pub struct Session {
     needed: usize,
     /// Writes that were begun since [`Session::rest`] was asked.
     writes: u32,
+    /// From `MULTI` to `EXEC` or `DISCARD`.
+    transaction: bool,
     /// Nothing more is read; when all replies have left, the connection closes.
     closing: bool,
 }
@@ -61,7 +74,18 @@ struct Slot {
 #[derive(Debug)]
 enum State {
     Done(Value),
-    Waiting { shape: Shape, touched: Vec<(Bytes, bool)>, answers: Vec<Option<Answer>>, missing: usize },
+    Waiting(Waiting),
+}
+
+/// A command that the node has not answered yet.
+#[derive(Debug)]
+struct Waiting {
+    shape: Shape,
+    touched: Vec<(Bytes, bool)>,
+    /// What the connection, and not the command, has asked for.
+    lent: Options,
+    answers: Vec<Option<Answer>>,
+    missing: usize,
 }
 
 #[derive(Debug, Default)]
@@ -71,11 +95,12 @@ struct Use {
 }
 
 impl Session {
-    /// A new connection, which asks through `inbox` and wants its answers at `replies`.
-    pub fn new(inbox: Inbox, replies: UnboundedSender<(u64, u16, Answer)>) -> Session {
+    /// A new connection to `node`, which asks through `inbox` and wants its answers at `replies`.
+    pub fn new(inbox: Inbox, replies: UnboundedSender<(u64, u16, Answer)>, node: Arc<Config>) -> Session {
         Session {
             inbox,
             replies,
+            node,
             dialect: Dialect::default(),
             defaults: Options::default(),
             slots: VecDeque::new(),
@@ -84,6 +109,7 @@ impl Session {
             keys: HashMap::new(),
             needed: 1,
             writes: 0,
+            transaction: false,
             closing: false,
         }
     }
@@ -92,7 +118,10 @@ impl Session {
     /// they were. Whatever is left has to be offered again, after more input or after an answer.
     pub fn feed(&mut self, input: &[u8], output_waiting: usize) -> usize {
         let mut used = 0;
-        while !self.closing && self.slots.len().max(self.open) < OPEN_MAX && output_waiting < OUTPUT_MAX {
+        while !self.closing && self.slots.len() < OPEN_MAX && output_waiting < OUTPUT_MAX {
+            if self.open >= self.inbox.depth(OPEN_MAX) {
+                break;
+            }
             let rest = &input[used..];
             if rest.len() < self.needed {
                 break;
@@ -144,21 +173,21 @@ impl Session {
     pub fn answer(&mut self, seq: u64, part: u16, answer: Answer) {
         let at = seq.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         let slot = at.and_then(|at| self.slots.get_mut(at)).expect("the node answers each request once");
-        let State::Waiting { shape, touched, answers, missing } = &mut slot.state else {
+        let State::Waiting(waiting) = &mut slot.state else {
             panic!("command {seq} was answered before");
         };
-        let before = answers[usize::from(part)].replace(answer);
+        let before = waiting.answers[usize::from(part)].replace(answer);
         assert!(before.is_none(), "part {part} of command {seq} was answered before");
-        *missing -= 1;
+        waiting.missing -= 1;
         self.open -= 1;
-        if *missing > 0 {
+        self.inbox.ended(1);
+        if waiting.missing > 0 {
             return;
         }
-        for (key, writes) in touched {
+        for (key, writes) in &waiting.touched {
             release(&mut self.keys, key, *writes);
         }
-        let answers = core::mem::take(answers).into_iter().flatten().collect();
-        slot.state = State::Done(reply(shape, answers));
+        slot.state = State::Done(waiting.reply());
     }
 
     /// Appends the replies that are ready, in order, to `out`.
@@ -175,24 +204,54 @@ impl Session {
     /// Begins a command; false if it has to wait for an earlier one.
     fn begin(&mut self, action: Action) -> bool {
         match action {
-            Action::Reply(value) => self.done(value),
             Action::Quit(value) => {
                 self.done(value);
                 self.closing = true;
             }
+            Action::Transaction(step) => {
+                let reply = self.transact(step);
+                self.done(reply);
+            }
+            _ if self.transaction => self.done(Value::error(NO_TRANSACTIONS)),
+            Action::Reply(value) => self.done(value),
             Action::Hello(dialect) => {
                 self.dialect = dialect.unwrap_or(self.dialect);
                 self.done(hello(self.dialect));
             }
             Action::Defaults(change) => {
-                self.defaults = change.map_or_else(Options::default, |options| options.or(&self.defaults));
-                self.done(options::shown(&self.defaults));
+                let reply = self.set_defaults(change).unwrap_or_else(Value::Error);
+                self.done(reply);
             }
-            Action::Info => self.wait(Shape::Info, Vec::new(), |ticket| Event::Info { ticket }),
-            Action::Peek(key) => self.wait(Shape::Peek, Vec::new(), |ticket| Event::Peek { key, ticket }),
+            Action::Info => self.wait(Shape::Info, |ticket| Event::Info { ticket }),
+            Action::Peek(key) => self.wait(Shape::Peek, |ticket| Event::Peek { key, ticket }),
             Action::Ask { requests, shape } => return self.ask(requests, shape),
         }
         true
+    }
+
+    /// There are none, so each ends with nothing done. Were `MULTI` itself refused, a client that sends all of it
+    /// at once would have its commands done one by one, and be told by `EXEC` that they failed.
+    fn transact(&mut self, step: Transaction) -> Value {
+        match (step, self.transaction) {
+            (Transaction::Multi, true) => return Value::error("ERR MULTI within MULTI"),
+            (Transaction::Exec, false) => return Value::error("ERR EXEC without MULTI"),
+            (Transaction::Discard, false) => return Value::error("ERR DISCARD without MULTI"),
+            (step, _) => self.transaction = step == Transaction::Multi,
+        }
+        match step {
+            Transaction::Exec => Value::error("EXECABORT transactions are not supported: nothing was done"),
+            Transaction::Multi | Transaction::Discard => Value::Simple("OK"),
+        }
+    }
+
+    /// Adds `change` to what the connection has set, or forgets all of it. What no request could be granted is refused
+    /// here, where it is said, and not at each request that says nothing.
+    fn set_defaults(&mut self, change: Option<Options>) -> Result<Value, String> {
+        let defaults = change.map_or_else(Options::default, |change| change.or(&self.defaults));
+        // Whoever founded the cluster may have been told another n than this node.
+        options::admit(&defaults, &self.node, self.node.n.max(self.inbox.replicas()))?;
+        self.defaults = defaults;
+        Ok(options::shown(&self.defaults))
     }
 
     fn ask(&mut self, mut requests: Vec<Request>, shape: Shape) -> bool {
@@ -208,11 +267,13 @@ impl Session {
             let open = self.keys.entry(key.clone()).or_default();
             *(if *writes { &mut open.writes } else { &mut open.reads }) += 1;
         }
+        // All parts of a command have the same options.
+        let lent = options::lent(&requests[0].options, &self.defaults);
         for request in &mut requests {
             request.options = request.options.or(&self.defaults);
         }
         let parts = requests.len();
-        let seq = self.push(shape, touched, parts);
+        let seq = self.push(shape, touched, lent, parts);
         for (part, request) in requests.into_iter().enumerate() {
             let part = u16::try_from(part).expect("a command has at most ARGS_MAX parts");
             self.offer(seq, part, |ticket| Event::Client { request, ticket });
@@ -220,18 +281,19 @@ impl Session {
         true
     }
 
-    fn wait(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, event: impl FnOnce(Ticket) -> Event) {
-        let seq = self.push(shape, touched, 1);
+    fn wait(&mut self, shape: Shape, event: impl FnOnce(Ticket) -> Event) {
+        let seq = self.push(shape, Vec::new(), Options::default(), 1);
         self.offer(seq, 0, event);
     }
 
-    fn push(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, parts: usize) -> u64 {
+    fn push(&mut self, shape: Shape, touched: Vec<(Bytes, bool)>, lent: Options, parts: usize) -> u64 {
         let seq = self.first + self.slots.len() as u64;
         let mut answers = Vec::new();
         answers.resize_with(parts, || None);
-        let state = State::Waiting { shape, touched, answers, missing: parts };
+        let state = State::Waiting(Waiting { shape, touched, lent, answers, missing: parts });
         self.slots.push_back(Slot { dialect: self.dialect, state });
         self.open += parts;
+        self.inbox.begun(parts);
         seq
     }
 
@@ -244,6 +306,32 @@ impl Session {
 
     fn done(&mut self, value: Value) {
         self.slots.push_back(Slot { dialect: self.dialect, state: State::Done(value) });
+    }
+}
+
+impl Waiting {
+    /// The reply, now that every part is answered. A client that is refused what it has not asked for with this command
+    /// is told who has.
+    fn reply(&mut self) -> Value {
+        let answers: Vec<Answer> = core::mem::take(&mut self.answers).into_iter().flatten().collect();
+        let blamed = |answer: &Answer| match answer {
+            Answer::Outcome(Outcome::Rejected(rejection)) => options::cause(&self.lent, rejection),
+            _ => false,
+        };
+        let blamed = answers.iter().any(blamed);
+        match reply(&self.shape, answers) {
+            Value::Error(error) if blamed => {
+                Value::Error(format!("{error} (KV.DEFAULTS of this connection asks for that)"))
+            }
+            value => value,
+        }
+    }
+}
+
+impl Drop for Session {
+    /// The client has gone. What it asked for is still done; nobody waits for it.
+    fn drop(&mut self) {
+        self.inbox.ended(self.open);
     }
 }
 
@@ -281,8 +369,6 @@ fn hello(dialect: Dialect) -> Value {
 mod tests {
     use super::*;
     use crate::real::inbox::{self, Outlet};
-    use std::string::String;
-    use std::time::Duration;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     struct Bench {
@@ -291,11 +377,18 @@ mod tests {
         answers: UnboundedReceiver<(u64, u16, Answer)>,
     }
 
+    fn connection(inbox: &Inbox) -> (Session, UnboundedReceiver<(u64, u16, Answer)>) {
+        let (replies, answers) = unbounded_channel();
+        let mut node = Config::new(Default::default(), crate::base::id::Address("a:1".into()));
+        node.n = 3;
+        (Session::new(inbox.clone(), replies, node.into()), answers)
+    }
+
     impl Bench {
         fn new() -> Bench {
             let (inbox, outlet) = inbox::new();
-            let (replies, answers) = unbounded_channel();
-            Bench { session: Session::new(inbox, replies), outlet, answers }
+            let (session, answers) = connection(&inbox);
+            Bench { session, outlet, answers }
         }
 
         /// The requests that reached the node.
@@ -380,6 +473,50 @@ mod tests {
         assert_eq!(bench.session.open, 0);
     }
 
+    /// Two hundred pipelines of a hundred commands: far more than there is room for. None is refused, none starves, and
+    /// none waits for another: each goes on when it is answered itself.
+    #[test]
+    fn pipelines_wait_for_their_own_answers_rather_than_be_refused() {
+        const COMMANDS: usize = 100;
+        let (inbox, outlet) = inbox::new();
+        let line = b"GET k\r\n";
+        let mut clients: Vec<_> = (0..200).map(|_| (connection(&inbox), line.repeat(COMMANDS))).collect();
+        let mut replies = 0;
+        while replies < clients.len() * COMMANDS {
+            for ((session, answers), input) in &mut clients {
+                while let Ok((seq, part, answer)) = answers.try_recv() {
+                    session.answer(seq, part, answer);
+                }
+                let used = session.feed(input, 0);
+                input.drain(..used);
+                assert!(session.open > 0 || input.is_empty(), "nothing would ever wake it");
+                let mut out = Vec::new();
+                session.write(&mut out);
+                let lines: Vec<&[u8]> = out.split_inclusive(|&byte| byte == b'\n').collect();
+                assert!(lines.iter().all(|&line| line == b"$-1\r\n"), "{}", lines[0].escape_ascii());
+                replies += lines.len();
+            }
+            while let Some(Event::Client { ticket, .. }) = outlet.take(Some(Duration::ZERO)) {
+                let found = Outcome::Found { values: [].into(), context: Bytes::default() };
+                ticket.answer(Answer::Outcome(found));
+            }
+        }
+        assert_eq!(outlet.refused(), (0, 0));
+    }
+
+    #[test]
+    fn a_client_that_leaves_frees_its_share() {
+        let (inbox, outlet) = inbox::new();
+        let leave = || {
+            let (mut session, _answers) = connection(&inbox);
+            let used = session.feed(&b"GET k\r\n".repeat(OPEN_MAX), 0);
+            while outlet.take(Some(Duration::ZERO)).is_some() {}
+            used
+        };
+        let all = OPEN_MAX * 7;
+        assert!((0..100).all(|_| leave() == all));
+    }
+
     #[test]
     fn what_a_connection_sets_holds_for_later_requests_that_say_nothing() {
         use crate::quorum::tally::Level;
@@ -406,6 +543,70 @@ mod tests {
     }
 
     #[test]
+    fn defaults_that_no_request_could_be_granted_are_refused_and_change_nothing() {
+        let mut bench = Bench::new();
+        for (line, field) in [
+            ("R 4", "r"),
+            ("R any", "r"),
+            ("R 0", "r"),
+            ("W 4", "w"),
+            ("W any STRICT", "w"),
+            ("PR 5", "pr"),
+            ("PW any", "pw"),
+            ("DW 4", "dw"),
+            ("ZONES 4", "zones"),
+        ] {
+            bench.session.feed(format!("KV.DEFAULTS TIMEOUT 9 {line}\r\n").as_bytes(), 0);
+            let output = bench.output();
+            let start = format!("-ERR {field} cannot be so, with n = 3 and the rest as it is: allowed is ");
+            assert!(output.starts_with(&start) && output.len() > start.len() + 2, "{line}: {output}");
+        }
+        // One by one is no way around it.
+        bench.session.feed(b"KV.DEFAULTS W any\r\nKV.DEFAULTS STRICT\r\nKV.DEFAULTS\r\n", 0);
+        let output = bench.output();
+        let any = "*2\r\n$1\r\nw\r\n$3\r\nany\r\n";
+        assert!(output.starts_with(&format!("{any}-ERR w cannot")) && output.ends_with(any), "{output}");
+        // The layout has more replicas than this node was told of.
+        bench.outlet.set_replicas(5);
+        bench.session.feed(b"KV.DEFAULTS R 5\r\nKV.DEFAULTS R 6\r\n", 0);
+        let output = bench.output();
+        assert!(output.starts_with("*4\r\n$1\r\nr\r\n$1\r\n5\r\n"), "{output}");
+        assert!(output.contains("-ERR r cannot be so, with n = 5"), "{output}");
+    }
+
+    #[test]
+    fn who_is_refused_for_what_the_connection_set_is_told_so() {
+        use crate::quorum::need::Knob;
+        use crate::quorum::tally::Impossible;
+        let mut bench = Bench::new();
+        let zones =
+            |knob| Rejection::Impossible { knob, why: Impossible::MoreThanZones { asked: 3, zones: 1 } };
+        let blamed = "(KV.DEFAULTS of this connection asks for that)";
+        bench.session.feed(b"KV.DEFAULTS ZONES 3 W all\r\n", 0);
+        bench.output();
+        for (line, rejection, told) in [
+            ("GET k", zones(Knob::Zones), true),
+            ("DEL k l", zones(Knob::Zones), true),
+            ("KV.GET k ZONES 3", zones(Knob::Zones), false),
+            ("SET k v", Rejection::Unavailable { knob: Knob::W, usable: 2, needed: 3 }, true),
+            ("SET k v", Rejection::Unavailable { knob: Knob::Pw, usable: 2, needed: 3 }, false),
+            ("GET k", Rejection::Timeout { knob: Knob::R, answers: 1, needed: 2 }, false),
+            ("GET k", Rejection::Forming, false),
+        ] {
+            bench.session.feed(format!("{line}\r\n").as_bytes(), 0);
+            let asked = bench.asked();
+            for (_, ticket) in asked {
+                ticket.answer(Answer::Outcome(Outcome::Rejected(rejection)));
+                let (seq, part, answer) = bench.answers.try_recv().expect("it was sent");
+                bench.session.answer(seq, part, answer);
+            }
+            let output = bench.output();
+            assert!(output.starts_with("-REJECTED"), "{output}");
+            assert_eq!(output.contains(blamed), told, "{line}: {output}");
+        }
+    }
+
+    #[test]
     fn garbage_is_answered_and_closes_after_the_replies_before_it() {
         let mut bench = Bench::new();
         bench.session.feed(b"GET a\r\n*1\r\n:1\r\nPING\r\n", 0);
@@ -414,6 +615,25 @@ mod tests {
         bench.deliver(asked, "v");
         assert_eq!(bench.output(), "$1\r\nv\r\n-ERR Protocol error: expected '$', got ':'\r\n");
         assert!(bench.session.is_closing() && bench.session.is_idle());
+    }
+
+    /// `redis-py` wraps every pipeline into a transaction, unless it is told not to.
+    #[test]
+    fn a_transaction_does_nothing_and_says_so() {
+        let mut bench = Bench::new();
+        bench
+            .session
+            .feed(b"EXEC\r\nMULTI\r\nSET k v\r\nMULTI\r\nDISCARD\r\nMULTI\r\nPING\r\nEXEC\r\nPING\r\n", 0);
+        assert!(bench.asked().is_empty());
+        let refused = std::format!("-{NO_TRANSACTIONS}\r\n");
+        let replies = [
+            "-ERR EXEC without MULTI\r\n+OK\r\n",
+            &refused,
+            "-ERR MULTI within MULTI\r\n+OK\r\n+OK\r\n",
+            &refused,
+            "-EXECABORT transactions are not supported: nothing was done\r\n+PONG\r\n",
+        ];
+        assert_eq!(bench.output(), replies.concat());
     }
 
     #[test]

@@ -137,9 +137,7 @@ pub fn reply(shape: &Shape, view: Option<View>) -> Value {
             }
         }
         (Shape::Fields, None) => Value::Map(Vec::new()),
-        (Shape::Fields, Some(View::Map(fields))) => {
-            Value::Map(fields.into_iter().map(|(field, leaf)| (Value::Bulk(field), shown(leaf))).collect())
-        }
+        (Shape::Fields, Some(view @ View::Map(_))) => whole(view),
         (Shape::Get, Some(View::Leaf(leaf @ (Leaf::Counter(_) | Leaf::Register(_))))) => shown(leaf),
         (_, Some(view)) => wrong(&view),
         (_, None) => Value::Null,
@@ -154,6 +152,16 @@ pub fn flat(view: View) -> Vec<Value> {
         View::Leaf(leaf) => vec![shown(leaf)],
         View::Map(fields) => {
             fields.into_iter().flat_map(|(field, leaf)| [Value::Bulk(field), shown(leaf)]).collect()
+        }
+    }
+}
+
+/// The same as one value: a map has its fields as keys.
+pub fn whole(view: View) -> Value {
+    match view {
+        View::Leaf(leaf) => shown(leaf),
+        View::Map(fields) => {
+            Value::Map(fields.into_iter().map(|(field, leaf)| (Value::Bulk(field), shown(leaf))).collect())
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::kit::{Client, Node, Scratch, Value, eventually, free_ports, kvnode, wait};
+use crate::kit::{Node, Scratch, Value, eventually, free_ports, held, kvnode, wait};
 
 fn three(scratch: &Scratch) -> [Node; 3] {
     let ports = free_ports(6);
@@ -10,16 +10,6 @@ fn three(scratch: &Scratch) -> [Node; 3] {
         let folder = scratch.0.join(format!("n{number}"));
         Node::new(folder, ports[number], ports[3 + number], seeds, "")
     })
-}
-
-/// The values that a node's own disk holds of `key`.
-fn held(client: &mut Client, key: &str) -> Vec<Value> {
-    let Value::Array(versions) = client.call(&["KV.PEEK", key]) else { panic!("an array") };
-    let value = |version: &Value| match version {
-        Value::Array(parts) => parts[2].clone(),
-        other => panic!("{other:?}"),
-    };
-    versions.iter().map(value).collect()
 }
 
 /// The whole life of a small cluster: it forms, serves through any node, goes on without one that was killed,

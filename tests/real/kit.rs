@@ -169,6 +169,16 @@ pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The values that a node's own disk holds of `key`.
+pub fn held(client: &mut Client, key: &str) -> Vec<Value> {
+    let Value::Array(versions) = client.call(&["KV.PEEK", key]) else { panic!("an array") };
+    let value = |version: &Value| match version {
+        Value::Array(parts) => parts[2].clone(),
+        other => panic!("{other:?}"),
+    };
+    versions.iter().map(value).collect()
+}
+
 /// Names and contents of all files in `folder`.
 pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -186,11 +196,32 @@ pub enum Value {
     Integer(i64),
     Null,
     Array(Vec<Value>),
+    /// In RESP2 an array of keys and values in turn.
+    Map(Vec<(Value, Value)>),
 }
 
 impl Value {
     pub fn is_error(&self) -> bool {
         matches!(self, Value::Text(text) if text.starts_with('-'))
+    }
+
+    /// What a map has at `name`, in either dialect.
+    pub fn at(&self, name: &str) -> &Value {
+        let found = match self {
+            Value::Map(pairs) => pairs.iter().find(|pair| pair.0 == name.into()).map(|pair| &pair.1),
+            Value::Array(all) => all.chunks(2).find(|pair| pair[0] == name.into()).map(|pair| &pair[1]),
+            _ => None,
+        };
+        found.unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    /// A string of any bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Value::Text(text) => text.as_bytes(),
+            Value::Bytes(bytes) => bytes,
+            other => panic!("{other:?} is no string"),
+        }
     }
 }
 
@@ -248,6 +279,7 @@ impl Client {
             b'+' => Value::from(&body[1..]),
             b'-' => Value::from(body),
             b':' => Value::Integer(number()),
+            b'_' => Value::Null,
             b'$' if number() < 0 => Value::Null,
             b'$' => {
                 let mut bytes = vec![0; number() as usize + 2];
@@ -256,6 +288,10 @@ impl Client {
                 String::from_utf8(bytes).map_or_else(|error| Value::Bytes(error.into_bytes()), Value::Text)
             }
             b'*' => Value::Array((0..number()).map(|_| self.receive()).collect::<io::Result<_>>()?),
+            b'%' => {
+                let pair = |_| Ok((self.receive()?, self.receive()?));
+                Value::Map((0..number()).map(pair).collect::<io::Result<_>>()?)
+            }
             other => panic!("reply {other}"),
         })
     }
