@@ -145,7 +145,8 @@ impl Siblings {
             gone.entry(part.field.clone()).or_default().push(part);
         }
         let replaced = match context {
-            Some(_) if write.id.is_none() => Replaced::Nothing, // Nobody will ask.
+            // Nobody will ask.
+            Some(_) if write.id.is_none() => Replaced::Nothing,
             Some(context) => Replaced::Seen(checksum(0, &codec::encode(context))),
             None if before == self.versions.len() && gone.is_empty() => Replaced::Nothing,
             None => Replaced::Held,
@@ -181,8 +182,8 @@ impl Siblings {
     /// Drops what another try of the same request left, if a write has replaced that one: a first try that only a
     /// replica beyond a split has kept would come back, long after it was acknowledged and replaced.
     ///
-    /// What actors counted stays: a part holds all that its actor ever counted, and steps of one request find each other
-    /// ([`counter`](crate::causal::types::counter)).
+    /// What actors counted stays: a part holds all that its actor ever counted, and steps of one request find each
+    /// other ([`counter`](crate::causal::types::counter)).
     fn drop_replaced(&mut self) {
         let stands = |dot: Dot| self.holds(dot) || holds(&self.parts, dot);
         let mut doomed = self.done.doomed(|dot| self.clock.covers(dot) && !stands(dot));

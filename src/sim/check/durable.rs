@@ -8,9 +8,9 @@
 //!   was no answer and nobody can tell.
 //!
 //! A request that was tried more than once may have another dot than the one that is known, and to replace that is to
-//! replace the request. So it may be gone as well if a context covers all that a reader of its value knew; or, as nobody
-//! may have read it, if any write of another request carried no context. (That is the weakness here: such a write
-//! excuses more than it can have done.)
+//! replace the request. So it may be gone as well if a context covers all that a reader of its value knew; or, as
+//! nobody may have read it, if any write of another request carried no context. (That is the weakness here: such a
+//! write excuses more than it can have done.)
 //!
 //! A write whose loss the ghost predicted is counted, and no finding: the scenario let the last copy be destroyed.
 //!

@@ -14,9 +14,9 @@
 //! nobody.
 //!
 //! A request that was tried more than once may have two dots, of which one is known. Whoever replaced that one replaced
-//! the request, so the other must not come to light afterwards. The store promises that of writes with a context, and as
-//! long as it remembers the request: so the others are not accused, nor is anybody where a key had more named writes than
-//! it remembers (and clocks that run apart decide which it forgets).
+//! the request, so the other must not come to light afterwards. The store promises that of writes with a context, and
+//! as long as it remembers the request: so the others are not accused, nor is anybody where a key had more named writes
+//! than it remembers (and clocks that run apart decide which it forgets).
 
 use core::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
