@@ -412,7 +412,8 @@ mod tests {
         assert_eq!(both, merged(&others, &alone));
     }
 
-    /// Somebody else's addition of the same member, of which whoever took it out knew nothing, is part of the first try.
+    /// Somebody else's addition of the same member, of which whoever took it out knew nothing, is part of the first
+    /// try.
     #[test]
     fn a_try_that_took_the_place_of_an_unknown_addition_stays() {
         let mut alone = Siblings::default();
@@ -557,8 +558,8 @@ mod tests {
             prop_assert_eq!(shown(&all), if asked.is_empty() { None } else { counter(sum) });
         }
 
-        /// A member stays as long as there is a request that added it and that nobody has taken out who knew one of its
-        /// tries, or what took the place of one.
+        /// A member stays as long as there is a request that added it and that nobody has taken out who knew one of
+        /// its tries, or what took the place of one.
         #[test]
         fn no_member_goes_that_nobody_took_out(
             acts in proptest::collection::vec((0usize..3, 0u64..5, any::<bool>(), 0usize..3), 0..40),
