@@ -44,10 +44,10 @@ const _: () = {
     // A key can always hold one value of the largest size, and a second one beside it.
     assert!(2 * VALUE_MAX <= SIBLINGS_BYTES_MAX);
     // Dots and stamps of the most siblings (at most 40 bytes each), the largest clock (at most 60 bytes for each actor
-    // or dot) and the requests that are remembered (at most 60 bytes each) fit into the room left for them. Parts of
+    // or dot) and the requests that are remembered (at most 80 bytes each) fit into the room left for them. Parts of
     // convergent types count with all their bytes as values do.
     assert!(
-        SIBLINGS_MERGED_MAX * 40 + 2 * ACTORS_MAX * 60 + DONE_MAX * 60
+        SIBLINGS_MERGED_MAX * 40 + 2 * ACTORS_MAX * 60 + DONE_MAX * 80
             <= STORED_MAX - SIBLINGS_MERGED_BYTES_MAX
     );
     // Every stored sibling set fits into a frame with its key, and every frame can be decoded.

@@ -10,14 +10,15 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::codec::{Decode, Encode};
+use crate::base::checksum::checksum;
+use crate::base::codec::{self, Decode, Encode};
 use crate::base::limits::{SIBLINGS_MERGED_BYTES_MAX, SIBLINGS_MERGED_MAX};
 use crate::base::time::WallTime;
 use crate::causal::clock::Clock;
-use crate::causal::done::{Done, Entry};
+use crate::causal::done::{Done, Entry, Replaced};
 use crate::causal::dot::{Actor, Dot};
 use crate::causal::types::edit::Write;
-use crate::causal::types::part::Part;
+use crate::causal::types::part::{Content, Part};
 
 /// One value of a key: what one write left.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -71,7 +72,6 @@ impl Siblings {
         &self.versions
     }
 
-    /// Whether nothing was ever written.
     /// What makes up a value of a convergent type, sorted by dot.
     pub fn parts(&self) -> &[Part] {
         &self.parts
@@ -82,6 +82,7 @@ impl Siblings {
         &self.done
     }
 
+    /// Whether nothing was ever written.
     pub fn is_empty(&self) -> bool {
         self.clock.is_empty()
     }
@@ -124,29 +125,40 @@ impl Siblings {
 
     /// Applies a new write by `actor`, whose client had seen `context`; the answer is its dot.
     pub fn write(&mut self, actor: Actor, context: &Clock, stamp: WallTime, value: Option<Bytes>) -> Dot {
-        self.put(Write { actor, stamp, id: None }, context, value)
+        self.put(Write { actor, stamp, id: None }, Some(context), value)
     }
 
-    /// Applies a new write whose client had seen `context`; the answer is its dot.
+    /// Applies a new write whose client had seen `context`, or else (`None`) replaces all that is held here; the answer
+    /// is its dot.
     ///
     /// The new version replaces what `context` covers and stands beside the rest. The clock takes in the context,
     /// because the write supersedes what its client saw even where this replica never did. (Of counters something has
     /// to stay, see [`counter`](crate::causal::types::counter). So where there may be one, the coordinator first has
     /// to know all that the context covers.)
-    pub fn put(&mut self, write: Write, context: &Clock, value: Option<Bytes>) -> Dot {
-        self.versions.retain(|version| !context.covers(version.dot));
+    pub fn put(&mut self, write: Write, context: Option<&Clock>, value: Option<Bytes>) -> Dot {
+        let held = if context.is_none() { self.clock.clone() } else { Clock::EMPTY };
+        let seen = context.unwrap_or(&held);
+        let before = self.versions.len();
+        self.versions.retain(|version| !seen.covers(version.dot));
         let mut gone: BTreeMap<Option<Bytes>, Vec<Part>> = BTreeMap::new();
-        for part in self.extract(|part| context.covers(part.dot)) {
+        for part in self.extract(|part| seen.covers(part.dot)) {
             gone.entry(part.field.clone()).or_default().push(part);
         }
-        self.clock.join(context);
+        let replaced = match context {
+            // Nobody will ask.
+            Some(_) if write.id.is_none() => Replaced::Nothing,
+            Some(context) => Replaced::Seen(checksum(0, &codec::encode(context))),
+            None if before == self.versions.len() && gone.is_empty() => Replaced::Nothing,
+            None => Replaced::Held,
+        };
+        self.clock.join(seen);
         for (field, parts) in &gone {
             self.leave_cleared(write, field, parts);
         }
         let dot = self.number(write.actor);
         let at = self.versions.partition_point(|version| version.dot < dot);
         self.versions.insert(at, Version { dot, stamp: write.stamp, value });
-        self.remember(write, dot);
+        self.remember(write, dot, 1, replaced);
         debug_assert!(self.versions.iter().all(|version| self.clock.covers(version.dot)));
         dot
     }
@@ -158,11 +170,31 @@ impl Siblings {
         dot
     }
 
-    /// Notes which request a write was.
-    pub(in crate::causal) fn remember(&mut self, write: Write, dot: Dot) {
+    /// Notes which request a write was: its last dot, and how many it has.
+    pub(in crate::causal) fn remember(&mut self, write: Write, dot: Dot, dots: u64, replaced: Replaced) {
         if let Some(id) = write.id {
-            self.done.add(Entry { stamp: write.stamp, dot, id });
+            let before = dots.saturating_sub(1);
+            self.done.note(Entry { stamp: write.stamp, dot, id, before, replaced });
         }
+        self.drop_replaced();
+    }
+
+    /// Drops what another try of the same request left, if a write has replaced that one: a first try that only a
+    /// replica beyond a split has kept would come back, long after it was acknowledged and replaced.
+    ///
+    /// What actors counted stays: a part holds all that its actor ever counted, and steps of one request find each
+    /// other ([`counter`](crate::causal::types::counter)).
+    fn drop_replaced(&mut self) {
+        let stands = |dot: Dot| self.holds(dot) || holds(&self.parts, dot);
+        let mut doomed = self.done.doomed(|dot| self.clock.covers(dot) && !stands(dot));
+        if doomed.is_empty() {
+            return;
+        }
+        doomed.sort_unstable();
+        let is_doomed = |dot: Dot| doomed.binary_search(&dot).is_ok();
+        self.versions.retain(|version| !is_doomed(version.dot));
+        let counts = |part: &Part| matches!(part.content, Content::Counted(_) | Content::Cleared(_));
+        self.parts.retain(|part| counts(part) || !is_doomed(part.dot));
     }
 
     /// Removes and returns parts.
@@ -189,6 +221,7 @@ impl Siblings {
         merge_named(&mut self.parts, &self.clock, &other.parts, &other.clock);
         self.done.merge(&other.done);
         self.clock.join(&other.clock);
+        self.drop_replaced();
         debug_assert!(self.clock.descends(&before), "a merge forgets nothing");
         true
     }
@@ -247,7 +280,7 @@ fn merge_named<T: Dotted>(ours: &mut Vec<T>, our_clock: &Clock, theirs: &[T], th
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::NodeId;
+    use crate::base::id::{NodeId, RequestId};
     use alloc::string::ToString;
     use alloc::vec;
     use proptest::prelude::*;
@@ -350,6 +383,124 @@ mod tests {
         assert!(!Siblings { versions: doubled, ..good }.is_valid());
     }
 
+    fn named(node: u64, number: u64) -> Write {
+        let id = Some(RequestId { client: 7, number });
+        Write { actor: actor(node), stamp: WallTime(0), id }
+    }
+
+    /// The first try was kept by a replica beyond a split. The second was acknowledged, and somebody replaced it.
+    #[test]
+    fn what_was_tried_twice_and_replaced_does_not_come_back() {
+        let value = |value: &str| Some(Bytes::from(value));
+        let base = put(&Siblings::default(), 1, &Clock::EMPTY, "base");
+        let (mut alone, mut others) = (base.clone(), base.clone());
+        alone.put(named(0, 1), Some(base.clock()), value("twice"));
+        others.put(named(2, 1), Some(base.clock()), value("twice"));
+        let both = merged(&alone, &others);
+        assert_eq!(both.versions().len(), 2, "nobody has replaced either");
+        let seen = others.clock().clone();
+        others.write(actor(1), &seen, WallTime(0), value("newer"));
+        assert_eq!(values(&merged(&alone, &others)), [b"newer"]);
+        assert_eq!(merged(&alone, &others), merged(&others, &alone));
+        // The same when the first to meet it is a write, whose client had seen only the second try.
+        let mut met = both;
+        met.write(actor(1), &seen, WallTime(0), value("newer"));
+        assert_eq!(values(&met), [b"newer"]);
+    }
+
+    /// A client that was told of its first try, and gives what it was told with the second: the second is what replaced
+    /// the first.
+    #[test]
+    fn a_retry_that_replaces_its_own_first_try_stays() {
+        let mut alone = Siblings::default();
+        let first = alone.put(named(0, 1), Some(&Clock::EMPTY), Some(Bytes::from("v")));
+        let mut seen = Clock::EMPTY;
+        seen.record(first);
+        let mut others = Siblings::default();
+        others.put(named(2, 1), Some(&seen), Some(Bytes::from("v")));
+        assert_eq!(values(&merged(&alone, &others)), [b"v"]);
+    }
+
+    /// The retry came without a context, to a coordinator that did not know it, and took the place of what had replaced
+    /// the first try. Would it go with the first, nothing were left.
+    #[test]
+    fn a_try_that_took_the_place_of_something_stays() {
+        let value = |value: &str| Some(Bytes::from(value));
+        let mut alone = Siblings::default();
+        let first = alone.put(named(0, 1), None, value("twice"));
+        let mut seen = Clock::EMPTY;
+        seen.record(first);
+        let mut others = put(&Siblings::default(), 1, &seen, "newer");
+        others.put(named(2, 1), None, value("twice"));
+        assert_eq!(values(&merged(&alone, &others)), [b"twice"]);
+    }
+
+    /// By a replica, with the context of some replica, or with what was held there. If it has a number, it is a try of
+    /// that request, of which all tries have the same context.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Write { at: usize, from: usize, number: Option<usize> },
+        Blind { at: usize, number: Option<usize> },
+        Merge { at: usize, from: usize },
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let number = || proptest::option::of(0usize..4);
+        let act = prop_oneof![
+            3 => (0usize..3, 0usize..3, number()).prop_map(|(at, from, number)| Act::Write { at, from, number }),
+            1 => (0usize..3, number()).prop_map(|(at, number)| Act::Blind { at, number }),
+            2 => (0usize..3, 0usize..3).prop_map(|(at, from)| Act::Merge { at, from }),
+        ];
+        proptest::collection::vec(act, 0..30)
+    }
+
+    /// What became of the acts: what each replica holds; and of each write its request, what it had seen, and whether
+    /// its client had told that.
+    struct Played {
+        replicas: [Siblings; 3],
+        writes: BTreeMap<Dot, (u64, Clock, bool)>,
+    }
+
+    fn played(acts: &[Act]) -> Played {
+        let mut played = Played { replicas: Default::default(), writes: BTreeMap::new() };
+        let mut contexts: BTreeMap<usize, Option<Clock>> = BTreeMap::new();
+        for (step, act) in acts.iter().enumerate() {
+            let (at, number, context) = match *act {
+                Act::Write { at, from, number } => (at, number, Some(played.replicas[from].clock().clone())),
+                Act::Blind { at, number } => (at, number, None),
+                Act::Merge { at, from } => {
+                    let source = played.replicas[from].clone();
+                    played.replicas[at].merge(&source);
+                    continue;
+                }
+            };
+            let context = match number {
+                Some(number) => contexts.entry(number).or_insert(context).clone(),
+                None => context,
+            };
+            let mut write = named(at as u64, number.unwrap_or(100 + step) as u64);
+            let replica = &mut played.replicas[at];
+            if replica.coordinated(write.id.expect("it is named")).is_some() {
+                continue;
+            }
+            let seen = context.clone().unwrap_or_else(|| replica.clock().clone());
+            let request = write.id.expect("it is named").number;
+            write.id = write.id.filter(|_| number.is_some());
+            let dot = replica.put(write, context.as_ref(), Some(Bytes::from("v")));
+            played.writes.insert(dot, (request, seen, context.is_some()));
+        }
+        played
+    }
+
+    impl Played {
+        /// Whether a write of another request, which `by` knows, had seen this one.
+        fn is_replaced(&self, dot: Dot, by: &Siblings) -> bool {
+            let request = self.writes[&dot].0;
+            let known = self.writes.iter().filter(|(other, _)| by.clock().covers(**other));
+            known.into_iter().any(|(_, (other, seen, _))| *other != request && seen.covers(dot))
+        }
+    }
+
     /// Three replicas; each step writes at one of them with the context of some replica, or merges one into another.
     fn histories() -> impl Strategy<Value = Vec<(bool, usize, usize)>> {
         proptest::collection::vec((any::<bool>(), 0usize..3, 0usize..3), 0..24)
@@ -370,6 +521,37 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn merges_of_retried_writes_keep_the_laws(acts in acts()) {
+            let [a, b, c] = played(&acts).replicas;
+            let both = merged(&a, &b);
+            prop_assert_eq!(&both, &merged(&b, &a));
+            prop_assert_eq!(merged(&both, &c), merged(&a, &merged(&b, &c)));
+            prop_assert_eq!(merged(&a, &a), a.clone());
+            prop_assert_eq!(a.knows(&b), both == a);
+            prop_assert!(both.is_valid());
+        }
+
+        /// A request stands in one of its tries until a write replaces one of them; and then, if its client told what
+        /// it had seen, in none.
+        #[test]
+        fn a_request_stands_until_one_of_its_tries_is_replaced_and_then_in_none(acts in acts()) {
+            let played = played(&acts);
+            let [a, b, c] = &played.replicas;
+            let all = merged(&merged(a, b), c);
+            prop_assert_eq!(all.versions().is_empty(), all.is_empty());
+            let is_replaced = |request: u64| {
+                let mut tries = played.writes.iter().filter(|(_, (own, ..))| *own == request);
+                tries.any(|(dot, _)| played.is_replaced(*dot, &all))
+            };
+            for (request, _, is_told) in played.writes.values() {
+                let tries = played.writes.iter().filter(|(_, (own, ..))| own == request);
+                let stands = tries.filter(|(dot, _)| all.holds(**dot)).count() > 0;
+                prop_assert!(stands || is_replaced(*request), "lost: {}", request);
+                prop_assert!(!(stands && *is_told && is_replaced(*request)), "back: {}", request);
+            }
+        }
+
         #[test]
         fn merge_is_commutative_associative_and_idempotent(history in histories()) {
             let [a, b, c] = replicas(&history);

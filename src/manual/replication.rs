@@ -122,11 +122,21 @@
 //!   When the two meet, one of them is shown: of two plain values the one with the smaller dot; a member or an
 //!   assigned value is the same twice; and a counter counts the request once, because each actor keeps the names of
 //!   the last 128 requests that it counted ([`crate::causal::types::counter`]).
+//! - If somebody has replaced one of the two meanwhile (or taken the member out), the request is replaced, and the
+//!   other one goes as well, at the first merge or write that meets both. Else a replica that comes back from beyond
+//!   a split would bring back what was acknowledged, and replaced, long ago.
+//!
+//! That last point holds for writes with a context, if the retry has the same one, and for others that took the
+//! place of nothing. A write without a context, an assignment, or an addition of a member that was there has taken
+//! the place of what its coordinator happened to hold. If it went, that would be lost, though nobody replaced it; so
+//! it stays, as a sibling, or as a member that has to be taken out again.
 //!
 //! The bound, then: of one key, 64 later named requests; of one counter, 128 through the same coordinator since the
 //! first try. A retry that comes later than that is a new write: a sibling of whatever replaced the first, or a step
 //! that counts again. A client that gives up after a few seconds stays far within it, unless the key is very hot.
-//! Without a name, every try is a write of its own.
+//! (Which requests are the last is a matter of their stamps, moved up where that is needed to lie above those that
+//! the coordinator knew, so a clock that runs ahead does not push out the others'. Of two sides of a split, the one
+//! whose clocks are behind is forgotten first.) Without a name, every try is a write of its own.
 //!
 //! ## Too much work
 //!

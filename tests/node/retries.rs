@@ -100,6 +100,33 @@ fn two_coordinators_that_did_not_know_of_each_other_make_one_write_of_one_reques
     assert_eq!(counter(&mut table, replicas[0]), 8);
 }
 
+/// The same, but before the first coordinator is back somebody replaces what was acknowledged. What it kept must not
+/// come to light again: neither as a sibling, nor as a member, on whichever replica.
+#[test]
+fn a_first_try_does_not_come_back_when_the_retry_has_been_replaced() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    let value = named(put_with("key", "value", Some(Bytes::default())), 1);
+    let member = named(edit("{key}set", None, Update::Add(Bytes::from("member"))), 2);
+    table.partition(&[replicas[0]]);
+    for request in [&value, &member] {
+        dot(table.request(replicas[0], at(request.clone(), Level::One)));
+        dot(table.request(replicas[1], request.clone()));
+    }
+    let (_, context) = table.get(replicas[1], "key");
+    dot(table.request(replicas[2], put_with("key", "newer", Some(context))));
+    dot(table.request(replicas[2], edit("{key}set", None, Update::TakeOut(Bytes::from("member")))));
+    table.heal();
+    for &node in &replicas {
+        assert_eq!(table.get(node, "key").0, ["newer"], "at n{node}");
+        let set = table.request(node, get("{key}set"));
+        assert!(matches!(&set, Some(Outcome::Found { values, .. }) if values.is_empty()), "{set:?}");
+    }
+    table.advance(Duration::from_secs(30));
+    let held: Vec<_> = replicas.iter().map(|&node| table.peek(node, "key")).collect();
+    assert!(held.windows(2).all(|pair| pair[0] == pair[1]), "{held:?}");
+}
+
 #[test]
 fn without_an_id_every_try_is_a_write() {
     let mut table = Table::new(3);

@@ -7,6 +7,7 @@ use crate::base::codec::{Decode, Encode};
 use crate::base::id::RequestId;
 use crate::base::limits::{EDITS_MAX, KEY_MAX, SIBLINGS_BYTES_MAX, VALUE_MAX};
 use crate::base::time::WallTime;
+use crate::causal::done::Replaced;
 use crate::causal::dot::{Actor, Dot};
 use crate::causal::siblings::Siblings;
 use crate::causal::types::counter::Counter;
@@ -97,21 +98,25 @@ impl Siblings {
     pub fn edit(&mut self, write: Write, edits: &[Edit]) -> Result<Edited, EditError> {
         assert!(!edits.is_empty(), "an edit of nothing is no write");
         let mut next = self.clone();
-        let mut edited = None;
+        let mut dot = Dot::default();
         let mut result = 0;
         for (at, edit) in edits.iter().enumerate() {
             // What the one before it has passed need not be looked at again.
             if at == 0 || !edit.is_like(&edits[at - 1]) {
                 next.admit(edit)?;
             }
-            let (dot, changed) = next.apply(write, edit)?;
-            edited = dot.or(edited);
+            let (left, changed) = next.apply(write, edit)?;
+            // Taking something out leaves nothing behind but the knowledge that it happened. Each edit has a dot, so
+            // that they stand in the same order behind those of another try of the same request.
+            dot = left.unwrap_or_else(|| next.number(write.actor));
             result = if matches!(edit.update, Update::Count(_)) { changed } else { result + changed };
         }
-        // Taking something out leaves nothing behind but the knowledge that it happened.
-        let dot = edited.unwrap_or_else(|| next.number(write.actor));
         next.drop_tombstones();
-        next.remember(write, dot);
+        let is_gone = |part: &Part| next.parts().binary_search_by_key(&part.dot, |held| held.dot).is_err();
+        let counts = |part: &Part| matches!(part.content, Content::Counted(_));
+        let took = self.parts().iter().any(|part| !counts(part) && is_gone(part));
+        let replaced = if took { Replaced::Held } else { Replaced::Nothing };
+        next.remember(write, dot, edits.len() as u64, replaced);
         *self = next;
         Ok(Edited { dot, result })
     }
@@ -215,6 +220,7 @@ mod tests {
     use crate::causal::clock::Clock;
     use crate::causal::types::counter::RECENT_MAX;
     use crate::causal::types::view::{Leaf, View};
+    use alloc::collections::{BTreeMap, BTreeSet};
     use alloc::vec;
     use proptest::prelude::*;
 
@@ -285,7 +291,7 @@ mod tests {
         let mut a = Siblings::default();
         edit(&mut a, by(1), &top(Update::Count(10)));
         let mut deleted = a.clone();
-        deleted.put(by(2), a.clock(), None);
+        deleted.put(by(2), Some(a.clock()), None);
         assert_eq!(shown(&deleted), None);
         edit(&mut a, by(1), &top(Update::Count(1)));
         let both = merged(&a, &deleted);
@@ -297,7 +303,7 @@ mod tests {
         assert_eq!(edit(&mut restarted, by(1), &top(Update::Count(7))), 7);
         // Two deletes at the same time take the same away, once.
         let mut again = a.clone();
-        again.put(by(3), a.clock(), None);
+        again.put(by(3), Some(a.clock()), None);
         assert_eq!(shown(&merged(&again, &deleted)), None);
         assert_eq!(edit(&mut merged(&again, &deleted), by(2), &top(Update::Count(2))), 2);
     }
@@ -360,7 +366,7 @@ mod tests {
         assert_eq!(a.edit(by(1), &top(Update::Add(Bytes::from("m")))), Err(EditError::Type { holds }));
         assert_eq!(a.edit(by(1), &at("f", Update::Count(1))), Err(EditError::Type { holds }));
         let mut plain = Siblings::default();
-        plain.put(by(2), &Clock::EMPTY, Some(Bytes::from("v")));
+        plain.put(by(2), Some(&Clock::EMPTY), Some(Bytes::from("v")));
         let holds = Holds::Plain;
         assert_eq!(plain.edit(by(2), &top(Update::Count(1))), Err(EditError::Type { holds }));
         let mut mixed = merged(&a, &plain);
@@ -369,8 +375,7 @@ mod tests {
             [Holds::Plain, Holds::Leaf(Kind::Counter)]
         );
         assert!(mixed.edit(by(3), &top(Update::Count(1))).is_err());
-        let seen = mixed.clock().clone();
-        mixed.put(by(3), &seen, Some(Bytes::from("w")));
+        mixed.put(by(3), None, Some(Bytes::from("w")));
         assert_eq!(
             mixed.holds_all().into_iter().collect::<Vec<_>>(),
             [Holds::Plain],
@@ -387,6 +392,37 @@ mod tests {
 
     fn request(write: Write, number: u64) -> Write {
         Write { id: Some(RequestId { client: 7, number }), ..write }
+    }
+
+    fn adds(members: &[&str]) -> Vec<Edit> {
+        members.iter().map(|&member| Edit { field: None, update: Update::Add(Bytes::from(member)) }).collect()
+    }
+
+    /// The first try was kept by a replica beyond a split; the second was acknowledged, and its member taken out.
+    #[test]
+    fn a_member_that_was_added_twice_and_taken_out_does_not_come_back() {
+        let mut alone = Siblings::default();
+        let mut others = Siblings::default();
+        edit(&mut alone, request(by(1), 1), &adds(&["x", "y", "z"]));
+        edit(&mut others, request(by(2), 1), &adds(&["x", "y", "z"]));
+        assert_eq!(shown(&merged(&alone, &others)), set(&["x", "y", "z"]));
+        assert_eq!(edit(&mut others, by(2), &top(Update::TakeOut(Bytes::from("y")))), 1);
+        let both = merged(&alone, &others);
+        assert_eq!(shown(&both), set(&["x", "z"]), "of each edit its own twin");
+        assert_eq!(both, merged(&others, &alone));
+    }
+
+    /// Somebody else's addition of the same member, of which whoever took it out knew nothing, is part of the first
+    /// try.
+    #[test]
+    fn a_try_that_took_the_place_of_an_unknown_addition_stays() {
+        let mut alone = Siblings::default();
+        let mut others = Siblings::default();
+        edit(&mut alone, by(1), &adds(&["x"]));
+        edit(&mut alone, request(by(1), 1), &adds(&["x"]));
+        edit(&mut others, request(by(2), 1), &adds(&["x"]));
+        edit(&mut others, by(2), &top(Update::TakeOut(Bytes::from("x"))));
+        assert_eq!(shown(&merged(&alone, &others)), set(&["x"]));
     }
 
     /// The first coordinator took it and was cut off; the client tried again elsewhere.
@@ -471,8 +507,7 @@ mod tests {
                     let _refused = replicas[*at].edit(write(*at, *id), core::slice::from_ref(edit));
                 }
                 Act::Delete(at) => {
-                    let seen = replicas[*at].clock().clone();
-                    replicas[*at].put(write(*at, None), &seen, None);
+                    replicas[*at].put(write(*at, None), None, None);
                 }
                 Act::Merge(at, from) => {
                     let source = replicas[*from].clone();
@@ -521,6 +556,39 @@ mod tests {
             let all = merged(&merged(&a, &b), &c);
             let sum: i64 = asked.values().sum();
             prop_assert_eq!(shown(&all), if asked.is_empty() { None } else { counter(sum) });
+        }
+
+        /// A member stays as long as there is a request that added it and that nobody has taken out who knew one of
+        /// its tries, or what took the place of one.
+        #[test]
+        fn no_member_goes_that_nobody_took_out(
+            acts in proptest::collection::vec((0usize..3, 0u64..5, any::<bool>(), 0usize..3), 0..40),
+        ) {
+            let member = Bytes::from("x");
+            let mut replicas = [Siblings::default(), Siblings::default(), Siblings::default()];
+            // Which requests a part stands for, or a removal took out.
+            let mut adds: BTreeMap<Dot, BTreeSet<u64>> = BTreeMap::new();
+            let mut removals: BTreeMap<Dot, BTreeSet<u64>> = BTreeMap::new();
+            for (at, number, takes_out, from) in acts {
+                let replica = &mut replicas[at];
+                let held: BTreeSet<u64> = replica.parts().iter().flat_map(|part| adds[&part.dot].clone()).collect();
+                if takes_out {
+                    let dot = replica.edit(by(at as u64), &top(Update::TakeOut(member.clone()))).expect("a set").dot;
+                    removals.insert(dot, held);
+                } else if replica.coordinated(RequestId { client: 7, number }).is_none() {
+                    let write = request(by(at as u64), number);
+                    let dot = replica.edit(write, &top(Update::Add(member.clone()))).expect("a set").dot;
+                    adds.insert(dot, held.into_iter().chain([number]).collect());
+                }
+                let source = replicas[from].clone();
+                replicas[at].merge(&source);
+            }
+            let [a, b, c] = replicas;
+            let all = merged(&merged(&a, &b), &c);
+            let known = |(dot, numbers): (&Dot, &BTreeSet<u64>)| all.clock().covers(*dot).then(|| numbers.clone());
+            let added: BTreeSet<u64> = adds.iter().filter_map(known).flatten().collect();
+            let removed: BTreeSet<u64> = removals.iter().filter_map(known).flatten().collect();
+            prop_assert!(added.is_subset(&removed) || !all.parts().is_empty(), "{:?}", all);
         }
 
         /// Every part fits into the weight that bounds it.

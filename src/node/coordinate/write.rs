@@ -202,11 +202,8 @@ impl Node {
                 let edited = siblings.edit(write, edits)?;
                 (edited.dot, edited.result)
             }
-            Command::Put { value, .. } => {
-                let seen = seen.as_ref().unwrap_or(before.clock());
-                (siblings.put(write, seen, Some(value.clone())), 0)
-            }
-            Command::Delete { .. } => (siblings.put(write, seen.as_ref().unwrap_or(before.clock()), None), 0),
+            Command::Put { value, .. } => (siblings.put(write, seen.as_ref(), Some(value.clone())), 0),
+            Command::Delete { .. } => (siblings.put(write, seen.as_ref(), None), 0),
             Command::Get { .. } => unreachable!("reads are not numbered"),
         };
         debug_assert!(siblings.clock().descends(before.clock()), "a write forgets nothing");

@@ -11,8 +11,12 @@
 //! once and never seen again, and healed copies ask often.
 //!
 //! A write without a context whose end no client saw replaced something too, but what, nobody can tell; it accuses
-//! nobody. A request that was tried more than once may have two dots, and the one that is not known may come to light
-//! after the other has been replaced; it is never accused.
+//! nobody.
+//!
+//! A request that was tried more than once may have two dots, of which one is known. Whoever replaced that one replaced
+//! the request, so the other must not come to light afterwards. The store promises that of writes with a context, and
+//! as long as it remembers the request: so the others are not accused, nor is anybody where a key had more named writes
+//! than it remembers (and clocks that run apart decide which it forgets).
 
 use core::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +27,7 @@ use std::vec::Vec;
 use super::{Check, Findings, by_key};
 use crate::base::bytes::Bytes;
 use crate::base::id::{ClusterId, RequestId};
+use crate::base::limits::DONE_MAX;
 use crate::base::map::Map;
 use crate::base::time::Instant;
 use crate::causal::clock::Clock;
@@ -37,7 +42,7 @@ const REPLACERS: usize = 4;
 /// A write that was not refused.
 struct Write<'a> {
     operation: &'a Operation,
-    /// If it is the only one that the write can have.
+    /// If it is the only one that the write can have, or stands for the others.
     dot: Option<Dot>,
     /// What it replaced, if that is known.
     known: OnceCell<Option<Clock>>,
@@ -110,13 +115,17 @@ fn keys(cluster: ClusterId, history: &[Operation]) -> BTreeMap<&Bytes, OfKey<'_>
         *tries.get_or_insert_with(request, || 0) += 1;
     }
     let is_retried = |request: RequestId| tries.get(&request) != Some(&1);
-    let write = |operation| Write::new(operation, operation.request.is_some_and(is_retried));
     let mut keys = by_key(history);
     keys.retain(|_, operations| {
         let is_edited = operations.iter().any(|operation| operation.kind.is_edit());
         !is_edited && operations.iter().any(|operation| operation.is_write())
     });
     let of_key = |operations: Vec<_>| {
+        let named = operations.iter().copied().filter(counts).filter(|write| write.request.is_some()).count();
+        let is_accused = |write: &Operation| {
+            !write.request.is_some_and(is_retried) || (write.context.is_some() && named <= DONE_MAX)
+        };
+        let write = |operation| Write::new(operation, is_accused(operation));
         let mut writes: Vec<Write> = operations.iter().copied().filter(counts).map(write).collect();
         writes.sort_by_key(|write| write.operation.start);
         OfKey { cluster, operations, writes, by_value: OnceCell::new() }
@@ -242,8 +251,8 @@ impl<'a> OfKey<'a> {
 }
 
 impl<'a> Write<'a> {
-    fn new(operation: &'a Operation, is_retried: bool) -> Write<'a> {
-        let dot = operation.dot().filter(|_| !is_retried);
+    fn new(operation: &'a Operation, is_accused: bool) -> Write<'a> {
+        let dot = operation.dot().filter(|_| is_accused);
         let (known, replacers, found) = Default::default();
         Write { operation, dot, known, replacers, found }
     }
@@ -303,16 +312,32 @@ mod tests {
         assert!(!held(CLUSTER, &sample.history, &sample.probe()).ok);
     }
 
+    /// Its other dot stands beside what replaced the one that was acknowledged.
     #[test]
-    fn a_request_that_was_tried_twice_is_not_accused_of_its_other_dot() {
+    fn a_request_that_was_tried_twice_and_replaced_is_found_if_the_store_can_know() {
         let mut sample = risen();
-        let request = Some(crate::base::id::RequestId { client: 1, number: 1 });
-        sample.history[0].request = request;
-        assert!(!check(CLUSTER, &sample.history).ok);
+        let request = Some(RequestId { client: 1, number: 1 });
         let mut first = sample.history[0].clone();
         first.result = End::Silence;
         sample.history.insert(0, first);
-        assert!(check(CLUSTER, &sample.history).ok);
+        let named = |told: Option<Bytes>, others: u64| {
+            let mut sample = sample.clone();
+            for at in [0, 1] {
+                (sample.history[at].request, sample.history[at].context) = (request, told.clone());
+            }
+            for number in 0..others {
+                let mut other = sample.history[0].clone();
+                other.request = Some(RequestId { client: 2, number });
+                other.value = Some(Bytes::from(format!("other{number}").as_str()));
+                sample.history.push(other);
+            }
+            check(CLUSTER, &sample.history)
+        };
+        let told = Some(Bytes::default());
+        let found = named(told.clone(), DONE_MAX as u64 - 2);
+        assert!(!found.ok && found.detail.contains("knows what replaced it"), "{found:?}");
+        assert!(named(told, DONE_MAX as u64 - 1).ok, "it may have been forgotten");
+        assert!(named(None, 0).ok, "what it took the place of depends on its coordinator");
     }
 
     #[test]

@@ -6,6 +6,9 @@
 //! its reader knows need not be the one that was answered). All tries of one request are one edit: steps are large and
 //! drawn, so that a step which counts twice gives a sum that no choice of them explains.
 //!
+//! A member that was added by one request only, and taken out by somebody who was told so, does not come back with
+//! another try of that request, as long as the key remembers it ([`DONE_MAX`]).
+//!
 //! The weakness: where a key was deleted, nobody can tell what the delete took away, and a sum is held against bounds
 //! only; and so it is where so many steps have no answer that there would be too many sums.
 
@@ -17,6 +20,7 @@ use std::vec::Vec;
 use super::{Check, Findings};
 use crate::base::bytes::Bytes;
 use crate::base::id::{ClusterId, RequestId};
+use crate::base::limits::DONE_MAX;
 use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
@@ -166,6 +170,11 @@ impl<'a> OfKey<'a> {
         self.edits.len() - 1
     }
 
+    /// Whether the key has forgotten no named write: there were too few.
+    fn remembers(&self) -> bool {
+        self.edits.iter().map(|edit| edit.tries).sum::<u32>() <= DONE_MAX as u32
+    }
+
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Edit<'a>> {
         self.edits.iter().filter(move |edit| edit.kind == kind)
     }
@@ -251,7 +260,7 @@ impl<'a> OfKey<'a> {
                 (false, Some(add), _) => {
                     found(format!("no {member_text}, which nobody took out: {}", add.first));
                 }
-                (true, _, [add]) if add.tries == 1 => {
+                (true, _, [add]) if add.tries == 1 || (add.acknowledged.is_some() && self.remembers()) => {
                     if let Some(remove) = removes.iter().find(|remove| remove.took_out(shown.clock)) {
                         found(format!("{member_text}, which it knows to be taken out: {}", remove.first));
                     }
@@ -284,7 +293,9 @@ fn sums(steps: &[i64]) -> BTreeSet<i64> {
 mod tests {
     use super::*;
     use crate::base::id::NodeId;
+    use crate::base::time::WallTime;
     use crate::causal::dot::Actor;
+    use crate::causal::types::edit::{Edit as Change, Update, Write};
     use crate::sim::check::sample::{ACTOR, CLUSTER, Sample};
 
     const OTHER: Actor = Actor { node: NodeId(2), epoch: 0 };
@@ -400,6 +411,37 @@ mod tests {
             &shown(&gone, &[(Kind::Sadd, "x"), (Kind::Srem, "x"), (Kind::Sadd, "a")]),
             "a, which it knows to be taken out",
         );
+    }
+
+    /// The first try was kept beyond a split, and the store shows what it left.
+    #[test]
+    fn a_member_that_was_added_in_two_tries_and_taken_out_is_found_if_the_store_can_know() {
+        let id = Some(RequestId { client: 1, number: 1 });
+        let mut sample = Sample::default();
+        sample.edit_by(OTHER, Kind::Sadd, "a", id);
+        sample.history[0].result = End::Silence;
+        let mut alone = sample.held.clone();
+        sample.held = Default::default();
+        sample.edit_by(ACTOR, Kind::Sadd, "a", id);
+        sample.edit(Kind::Srem, "a");
+        let mut honest = sample.clone();
+        honest.held.merge(&alone);
+        honest.read();
+        passes(&honest);
+        // A store that does not know that the two are one.
+        let nameless = [Change { field: None, update: Update::Add(Bytes::from("a")) }];
+        alone = Default::default();
+        alone.edit(Write { actor: OTHER, stamp: WallTime(0), id: None }, &nameless).expect("a set");
+        sample.held.merge(&alone);
+        sample.read();
+        fails(&sample, "a, which it knows to be taken out");
+        for _ in 0..DONE_MAX {
+            sample.edit(Kind::Sadd, "b");
+        }
+        sample.read();
+        let last = sample.history.split_off(3);
+        sample.history.extend(last.into_iter().skip(1));
+        passes(&sample);
     }
 
     #[test]
