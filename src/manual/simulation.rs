@@ -74,7 +74,8 @@
 //! |---|---|
 //! | `nodes` | no node failed to start, halted, sent garbage, panicked, or broke an invariant of its own after a step |
 //! | `heal` | every copy that was healed on the way recovered, with all that was acknowledged |
-//! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said |
+//! | `levels` | each acknowledgement says that as many nodes have the write, and as many disks, as its client asked for |
+//! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said, and on those of the zones that were asked for |
 //! | `durable` | in the end each acknowledged write is there, or was replaced by a write that could know it |
 //! | `siblings` | what was replaced or deleted is never read again, and of siblings none was written by somebody who had seen another: there are never more than writes that were truly concurrent |
 //! | `replaced` | the same of what is held in the end |

@@ -25,7 +25,7 @@ use crate::node::request::Outcome;
 use crate::node::step::Node;
 use crate::node::wire;
 use crate::ring::placement::Known;
-use crate::sim::audit::{Audit, Promise};
+use crate::sim::audit::Audit;
 use crate::sim::disk::SimDisk;
 use crate::sim::event::Event;
 use crate::sim::fault::{self, Action, Effect, Fault, Moment};
@@ -34,6 +34,7 @@ use crate::sim::history::{End, Operation};
 use crate::sim::host::{Host, Then};
 use crate::sim::membership::Membership;
 use crate::sim::network::{Fate, Network};
+use crate::sim::promise::{Places, Promise};
 use crate::sim::queue::Queue;
 use crate::sim::rates::{self, Drawn};
 use crate::sim::scenario::Scenario;
@@ -599,16 +600,18 @@ impl World {
 
     /// An acknowledgement leaves its node, whether or not its client still waits for it.
     fn note_promise(&mut self, client: u32, ordinal: u32, outcome: &Outcome) {
-        let Outcome::Written { dot, durable, .. } = outcome else { return };
-        let open = self.clients[client as usize].open.as_ref().filter(|open| open.ordinal == ordinal);
-        if let Some(open) = open {
-            let key = self.history[open.index].key.clone();
-            // What was on its way when a disk was harmed may have counted on it.
-            let timeout = self.scenario.nodes[0].request_timeout;
-            let harmed = self.ghost.harmed_within(self.now, timeout).count();
-            let disks = durable.saturating_sub(u8::try_from(harmed).unwrap_or(u8::MAX));
-            self.audit.promise(Promise { key, dot: *dot, disks });
-        }
+        let &Outcome::Written { dot, durable: disks, .. } = outcome else { return };
+        let Client { open, group, .. } = &self.clients[client as usize];
+        let Some(open) = open.as_ref().filter(|open| open.ordinal == ordinal) else { return };
+        let Some(node) = &self.hosts[open.node].node else { return };
+        let key = self.history[open.index].key.clone();
+        let options = &self.scenario.clients[*group].options;
+        let places = Places::asked(&self.scenario.nodes, open.node, options, node.replicas(&key));
+        // What was on its way when a disk was harmed may have counted on it.
+        let timeout = self.scenario.nodes[0].request_timeout;
+        let harmed = self.ghost.harmed_within(self.now, timeout).count();
+        let promise = Promise { key, dot, disks, places };
+        self.audit.promise(promise.less(u8::try_from(harmed).unwrap_or(u8::MAX)));
     }
 
     fn go_on(&mut self, node: usize, from: Instant, then: Then) {
