@@ -87,7 +87,8 @@
 //! | `converge` | all replicas of each key hold equal siblings |
 //! | `placement` | the replicas of each key are distinct nodes in as many zones as there can be, by layout and on disk |
 //! | `hints` | no hint is left |
-//! | `membership` | where the scenario sets `news_rounds`: failures and returns get around in as many rounds, and nobody who runs is taken for dead |
+//! | `convictions` | nobody is taken for dead who runs, and whom no fault of its own or of a link has touched for longer than news takes ([`crate::sim::membership`]) |
+//! | `membership` | where the scenario sets `news_rounds`: failures and returns get around in as many rounds |
 //!
 //! Clocks of versions are exact sets of writes, so "knows" errs to neither side.
 //!

@@ -12,6 +12,9 @@
 //! a set as its members. `request` is the name of a write, its client's and a number: tries of one request have the
 //! same, and each stands in a line of its own.
 //!
+//! `acks` is how many nodes have acknowledged a write; of those, `durable` replicas have it on disk (all, if it is not
+//! there).
+//!
 //! `context` and `context_out` are tokens in hexadecimal; `context` is null for a request without one. `end_ns` is null
 //! if the client never learned how the operation ended. `outcome` is `ok`, `rejected` or `unknown`.
 //!

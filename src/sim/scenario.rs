@@ -119,6 +119,17 @@ impl Scenario {
         self.nodes[0].clock_length_max > 0
     }
 
+    /// How long news of a failure or a return may be on its way. Who acts on what was true longer ago is wrong.
+    pub fn news_within(&self) -> Duration {
+        let config = &self.nodes[0];
+        let every = |rounds: u32| config.gossip_every.saturating_mul(rounds.into());
+        let doublings = usize::BITS - self.nodes.len().saturating_sub(1).leading_zeros();
+        // It begins with whoever notices, and rumours double those who know; twice that, because frames get lost.
+        self.expect
+            .news_rounds
+            .map_or_else(|| Duration(config.suspect_after.0 + every(2 * doublings + 4).0), every)
+    }
+
     /// Whether every read quorum meets every write quorum, so that a read must see what was acknowledged before. What
     /// counts is the weakest that any group of clients asks for.
     pub fn overlaps(&self) -> bool {

@@ -571,7 +571,9 @@ impl World {
     /// Whom a node takes for dead has changed.
     fn note_beliefs(&mut self, by: usize) {
         let (faults, effects, now) = (&self.faults, &self.effects, self.now);
-        self.membership.heard(by, &self.hosts, |whom| fault::disturbed(faults, effects, whom, now), now);
+        let well = fault::ill_since(faults, effects, by, self.scenario.news_within(), now);
+        let disturbed = |whom| fault::disturbed(faults, effects, whom, now);
+        self.membership.heard(by, &self.hosts, well, disturbed, now);
     }
 
     /// Computing a placement takes long, and each takes much room: what one node has found out, all are told.
