@@ -4,6 +4,7 @@
 //! the clone goes on to the same end. Nothing in it reads a clock or draws from anything but the seed.
 
 mod faults;
+mod stale;
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -460,9 +461,13 @@ impl World {
         if self.dies(node, Moment::Event) {
             return self.strike(node);
         }
+        let stale = self.before_stale(node, &input);
         self.hosts[node].step(input, self.now, &mut self.scratch.outbox);
         if self.hosts[node].is_struck() {
             return self.strike_within(node);
+        }
+        if let Some(before) = stale {
+            self.after_stale(node, before);
         }
         self.absorb(node);
         self.inspect(node);
