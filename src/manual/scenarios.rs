@@ -95,9 +95,9 @@
 //! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it
 //! is to break it. What is promised and not kept (`holds`, `never`, `availability`, `latency`, `staleness`) is the
 //! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more than
-//! `news_rounds`, or never reaches all, is `liveness`. (A node that is taken for dead though no fault of its own or of a
-//! link has been on for as many rounds is `safety`, in every run; without `news_rounds`, for as long as silence has to
-//! last and rumours take.)
+//! `news_rounds`, or never reaches all, is `liveness`. (A node that is taken for dead though no fault of its own or of
+//! a link has been on for as many rounds is `safety`, in every run; without `news_rounds`, for as long as silence has
+//! to last and rumours take.)
 //!
 //! ## Faults
 //!

@@ -72,7 +72,7 @@
 //!
 //! | check | promise |
 //! |---|---|
-//! | `nodes` | no node failed to start, halted, sent garbage, panicked, or broke an invariant of its own after a step |
+//! | `nodes` | no node failed to start, halted, sent garbage, panicked, broke an invariant of its own after a step, or acted on a frame of a process that it knows to be replaced |
 //! | `heal` | every copy that was healed on the way recovered, with all that was acknowledged |
 //! | `levels` | each acknowledgement says that as many nodes have the write, and as many disks, as its client asked for |
 //! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said, and on those of the zones that were asked for |
