@@ -59,6 +59,10 @@
 //! | `coordinators` | whom a client asks: `"any"` (it moves each time); `"home"` (always the same node); `"failover"` (the same until an operation does not succeed) | `"any"` |
 //! | `nodes` | whom they ask, such as `["n1", "n2"]` | all |
 //! | `r`, `w` | what their requests ask for | as `cluster.r`, `cluster.w` |
+//! | `pr`, `pw` | replicas that must answer a read, or acknowledge a write, besides: a level, and no hint counts | none |
+//! | `dw` | replicas that must have a write on disk: a level. Then all else counts what has it in memory | as many as acknowledge |
+//! | `zones` | distinct zones that must answer or acknowledge: 1 to the number of zones, at most `cluster.n` | as it comes |
+//! | `sloppy` | whether stand-ins keep hints of their writes | as `cluster.sloppy` |
 //! | `sessions` | whether a get carries all that its client has seen of the key, so that it never shows less | `false` |
 //! | `retry` | how often a write of unknown outcome is tried again at once, 0 to 10, through another node; every write then has a name, and its tries have the same | 0 |
 //!
@@ -91,8 +95,9 @@
 //! `writes-follow-reads`; and `siblings`, the check of that name, which every run must pass that does not say that it
 //! is to break it. What is promised and not kept (`holds`, `never`, `availability`, `latency`, `staleness`) is the
 //! verdict `safety`; what was to be shown and was not (`facts`, `breaks`) is `vacuous`. News that needs more than
-//! `news_rounds`, or never reaches all, is `liveness`; so is a node that is taken for dead though no fault of its own
-//! or of a link has been on for as many rounds ([`crate::sim::membership`]).
+//! `news_rounds`, or never reaches all, is `liveness`. (A node that is taken for dead though no fault of its own or of
+//! a link has been on for as many rounds is `safety`, in every run; without `news_rounds`, for as long as silence has
+//! to last and rumours take.)
 //!
 //! ## Faults
 //!

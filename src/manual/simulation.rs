@@ -72,9 +72,10 @@
 //!
 //! | check | promise |
 //! |---|---|
-//! | `nodes` | no node failed to start, halted, sent garbage, panicked, or broke an invariant of its own after a step |
+//! | `nodes` | no node failed to start, halted, sent garbage, panicked, broke an invariant of its own after a step, or acted on a frame of a process that it knows to be replaced |
 //! | `heal` | every copy that was healed on the way recovered, with all that was acknowledged |
-//! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said |
+//! | `levels` | each acknowledgement says that as many nodes have the write, and as many disks, as its client asked for |
+//! | `audit` | if the power failed everywhere now, each acknowledged write would be on as many disks as was said, and on those of the zones that were asked for |
 //! | `durable` | in the end each acknowledged write is there, or was replaced by a write that could know it |
 //! | `siblings` | what was replaced or deleted is never read again, and of siblings none was written by somebody who had seen another: there are never more than writes that were truly concurrent |
 //! | `replaced` | the same of what is held in the end |
@@ -86,7 +87,8 @@
 //! | `converge` | all replicas of each key hold equal siblings |
 //! | `placement` | the replicas of each key are distinct nodes in as many zones as there can be, by layout and on disk |
 //! | `hints` | no hint is left |
-//! | `membership` | where the scenario sets `news_rounds`: failures and returns get around in as many rounds, and nobody who runs is taken for dead |
+//! | `convictions` | nobody is taken for dead who runs, and whom no fault of its own or of a link has touched for longer than news takes ([`crate::sim::membership`]) |
+//! | `membership` | where the scenario sets `news_rounds`: failures and returns get around in as many rounds |
 //!
 //! Clocks of versions are exact sets of writes, so "knows" errs to neither side.
 //!

@@ -1,5 +1,5 @@
 //! The audit: if the power failed everywhere at this moment, would every acknowledged write still be on as many disks
-//! as its acknowledgement said?
+//! as its acknowledgement said, and on disks of those zones that its client asked for?
 //!
 //! A lost write shows in the end only if every copy is lost, and a single crash seldom does that: whoever acknowledges
 //! before the sync is nearly always saved by the others. So now and then, and whenever a fault begins, all disks are
@@ -12,39 +12,20 @@
 
 use std::collections::BTreeMap;
 use std::format;
-use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::time::{Duration, Instant};
-use crate::causal::dot::Dot;
 use crate::causal::siblings::Siblings;
 use crate::node::store::Store;
 use crate::sim::check::{Check, Findings};
 use crate::sim::disk::SimDisk;
 use crate::sim::host::Host;
+use crate::sim::promise::Promise;
 
 /// How often an audit takes place, in virtual time.
 const EVERY: Duration = Duration::from_secs(4);
-
-/// A write whose acknowledgement has left its node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Promise {
-    pub key: Bytes,
-    pub dot: Dot,
-    /// Disks of replicas that it is on, as the acknowledgement said.
-    pub disks: u8,
-}
-
-impl Promise {
-    fn broken(&self, now: Instant, left: usize) -> String {
-        let Promise { key, dot, disks } = self;
-        format!(
-            "{dot} of {key:?} was promised to be on {disks} disks; a power failure at {now} leaves it on {left}"
-        )
-    }
-}
 
 /// The promises made since the last audit.
 #[derive(Clone, Debug, Default, Hash)]
@@ -101,10 +82,10 @@ impl Audit {
                 });
                 peeked.collect()
             });
-            let counts = |(harmed, copy): &&(bool, Siblings)| *harmed || copy.clock().covers(promise.dot);
-            let disks = copies.iter().filter(counts).count();
-            if disks < usize::from(promise.disks) {
-                self.findings.add(|| promise.broken(now, disks));
+            let counts = |(harmed, copy): &(bool, Siblings)| *harmed || copy.clock().covers(promise.dot);
+            let left = copies.iter().enumerate().filter(|(_, copy)| counts(copy)).map(|(host, _)| host);
+            if let Some(broken) = promise.broken(now, &left.collect(), |host| hosts[host].zone()) {
+                self.findings.add(|| broken);
             }
         }
     }
@@ -121,6 +102,7 @@ impl Audit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::causal::dot::Dot;
     use crate::sim::scenario::Scenario;
     use crate::sim::world::World;
     use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! [`recency`], [`siblings`], [`types`] and [`provenance`] judge what clients saw, and need nothing but a history
 //! (three of them also look at what the nodes hold in the end); [`durable`], [`converge`], [`placement`] and [`hints`]
 //! compare it with what the nodes hold in the end, and [`storage`] looks at their disks. These every run must pass.
+//! [`levels`] weighs what acknowledgements say.
 //! What depends on the quorums and on what clients do is a [`guarantee`]: [`linear`] and [`session`] judge those.
 //! [`membership`] judges how news of failures got around.
 
@@ -10,6 +11,7 @@ pub mod converge;
 pub mod durable;
 pub mod guarantee;
 pub mod hints;
+pub mod levels;
 pub mod linear;
 pub mod membership;
 pub mod placement;
@@ -118,6 +120,7 @@ pub fn safety(
     let mut checks = of_world(scenario, history, probe, violations, ghost);
     let cluster = scenario.nodes[0].cluster;
     checks.extend(of_history(cluster, history, false));
+    checks.push(levels::check(scenario, history));
     checks.retain(|check| check.name != "siblings" || !shows_siblings(scenario));
     // Clocks that are pruned do not tell what a read knows.
     if scenario.overlaps() && !scenario.prunes() {

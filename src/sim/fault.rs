@@ -167,11 +167,35 @@ pub struct Effect {
 
 /// When a fault last disturbed `node`: now, if one is on; zero, if none ever did.
 pub fn disturbed(faults: &[Fault], effects: &[Effect], node: usize, now: Instant) -> Instant {
-    let last = |(fault, effect): (&Fault, &Effect)| {
-        let began = effect.began.filter(|_| fault.action.disturbs(node))?;
-        Some(effect.ended.unwrap_or(if fault.action.ends() { now } else { began }))
-    };
-    faults.iter().zip(effects).filter_map(last).max().unwrap_or_default()
+    let disturbing = faults.iter().zip(effects).filter(|(fault, _)| fault.action.disturbs(node));
+    let spans = disturbing.filter_map(|(fault, effect)| span(fault, effect, now));
+    spans.map(|(_, ended)| ended).max().unwrap_or_default()
+}
+
+/// Since when `node` may have been too ill to follow what happened: since the first of those faults of its own that
+/// came within `close` of each other, and of `now`. `now`, if there are none.
+pub fn ill_since(
+    faults: &[Fault],
+    effects: &[Effect],
+    node: usize,
+    close: Duration,
+    now: Instant,
+) -> Instant {
+    let own = faults.iter().zip(effects).filter(|(fault, _)| fault.action.hosts().contains(&Some(node)));
+    let mut spans: Vec<_> = own.filter_map(|(fault, effect)| span(fault, effect, now)).collect();
+    spans.sort_unstable_by_key(|(_, ended)| core::cmp::Reverse(*ended));
+    spans.into_iter().fold(
+        now,
+        |since, (began, ended)| {
+            if since.since(ended) <= close { since.min(began) } else { since }
+        },
+    )
+}
+
+/// When a fault began, and when it was over: `now`, if it is still on.
+fn span(fault: &Fault, effect: &Effect, now: Instant) -> Option<(Instant, Instant)> {
+    let began = effect.began?;
+    Some((began, effect.ended.unwrap_or(if fault.action.ends() { now } else { began })))
 }
 
 #[cfg(test)]
@@ -193,6 +217,33 @@ mod tests {
         assert_eq!(disturbed(&effects), [0, 5]);
         effects[1].began = Some(Instant(6));
         assert_eq!(disturbed(&effects), [9, 9]);
+    }
+
+    #[test]
+    fn a_node_is_ill_since_the_first_of_the_faults_that_follow_each_other() {
+        let pause = |node| Fault {
+            at: Instant(0),
+            lasts: None,
+            action: Action::Host { node, what: Impairment::Pause },
+            drawn: false,
+        };
+        let faults = [pause(0), pause(1), pause(0), pause(0)];
+        let effect = |(began, ended): (u64, Option<u64>)| Effect {
+            began: Some(Instant(began)),
+            ended: ended.map(Instant),
+            ..Effect::default()
+        };
+        let ill = |spans: [(u64, Option<u64>); 4], now| {
+            ill_since(&faults, &spans.map(effect), 0, Duration(5), Instant(now)).0
+        };
+        let spans = [(10, Some(20)), (1, Some(100)), (40, Some(50)), (54, Some(60))];
+        assert_eq!(
+            ill(spans, 65),
+            40,
+            "two of them are close, the first is not, and the second is another's"
+        );
+        assert_eq!(ill(spans, 66), 66, "it has had time to hear what it missed");
+        assert_eq!(ill([(10, Some(20)), (1, None), (40, None), (54, Some(60))], 90), 40, "it is still ill");
     }
 
     #[test]

@@ -247,9 +247,10 @@ mod tests {
         let mut world = world(SMALL, Duration::from_millis(2_500));
         assert!(heals().heal(&world).is_ok());
         let made_up = world.history.iter().find_map(|operation| match &operation.result {
-            End::Written { dot, acks, context, result } => {
+            End::Written { dot, acks, durable, context, result } => {
                 let (dot, context) = (Dot { counter: dot.counter + 1000, ..*dot }, context.clone());
-                let end = End::Written { dot, acks: *acks, context, result: *result };
+                let (acks, durable, result) = (*acks, *durable, *result);
+                let end = End::Written { dot, acks, durable, context, result };
                 Some(Operation { result: end, ..operation.clone() })
             }
             _ => None,

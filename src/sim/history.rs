@@ -12,6 +12,9 @@
 //! a set as its members. `request` is the name of a write, its client's and a number: tries of one request have the
 //! same, and each stands in a line of its own.
 //!
+//! `acks` is how many nodes have acknowledged a write; of those, `durable` replicas have it on disk (all, if it is not
+//! there).
+//!
 //! `context` and `context_out` are tokens in hexadecimal; `context` is null for a request without one. `end_ns` is null
 //! if the client never learned how the operation ended. `outcome` is `ok`, `rejected` or `unknown`.
 //!
@@ -82,6 +85,8 @@ pub enum End {
     Written {
         dot: Dot,
         acks: u8,
+        /// Of those, the replicas that have it on disk.
+        durable: u8,
         context: Bytes,
         /// Of edits, as their coordinator saw it: the counter's value, or how many members came or went.
         result: i64,
@@ -113,8 +118,8 @@ impl From<Outcome> for End {
                 End::Found { values: values.into_iter().map(|found| found.value).collect(), context }
             }
             Outcome::Typed { view, context } => End::Found { values: shown(&view), context },
-            Outcome::Written { dot, acks, context, result, .. } => {
-                End::Written { dot, acks, context, result }
+            Outcome::Written { dot, acks, durable, context, result } => {
+                End::Written { dot, acks, durable, context, result }
             }
             Outcome::Rejected(why) => End::Rejected(Some(why)),
             Outcome::Unknown { .. } => End::Unknown,
@@ -227,6 +232,9 @@ struct Line {
     dot: Option<LineDot>,
     #[serde(default)]
     acks: u8,
+    /// Only where it is not all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    durable: Option<u8>,
     /// Only of edits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     result: Option<i64>,
@@ -261,6 +269,7 @@ pub fn to_line(operation: &Operation) -> String {
         context_out: None,
         dot: None,
         acks: 0,
+        durable: None,
         result: None,
         why: None,
     };
@@ -269,7 +278,8 @@ pub fn to_line(operation: &Operation) -> String {
             line.values = values.iter().map(|value| text(value)).collect();
             line.context_out = Some(hex(context));
         }
-        End::Written { dot, acks, context, result } => {
+        End::Written { dot, acks, durable, context, result } => {
+            line.durable = (durable != acks).then_some(*durable);
             line.result = operation.kind.is_edit().then_some(*result);
             line.context_out = Some(hex(context));
             line.dot = Some(LineDot { node: dot.actor.node.0, epoch: dot.actor.epoch, counter: dot.counter });
@@ -295,8 +305,9 @@ pub fn from_line(line: &str) -> Result<Operation, String> {
         (Class::Ok, _, None, None) => End::Done,
         (Class::Ok, _, Some(context), Some(dot)) => {
             let actor = Actor { node: NodeId(dot.node), epoch: dot.epoch };
-            let result = line.result.unwrap_or(0);
-            End::Written { dot: Dot { actor, counter: dot.counter }, acks: line.acks, context, result }
+            let (dot, acks) = (Dot { actor, counter: dot.counter }, line.acks);
+            let (durable, result) = (line.durable.unwrap_or(acks), line.result.unwrap_or(0));
+            End::Written { dot, acks, durable, context, result }
         }
         (Class::Ok, ..) => {
             return Err("an acknowledged write has both context_out and dot, or neither".into());
@@ -387,9 +398,9 @@ mod tests {
                 Kind::Get,
                 End::Found { values: vec![Bytes::from("a"), Bytes::from("b")], context: context.clone() },
             ),
-            (Kind::Incr, End::Written { dot, acks: 2, context: context.clone(), result: -7 }),
+            (Kind::Incr, End::Written { dot, acks: 2, durable: 2, context: context.clone(), result: -7 }),
             (Kind::Srem, End::Silence),
-            (Kind::Put, End::Written { dot, acks: 2, context, result: 0 }),
+            (Kind::Put, End::Written { dot, acks: 2, durable: 1, context, result: 0 }),
             (Kind::Put, End::Rejected(None)),
             (Kind::Delete, End::Unknown),
             (Kind::Delete, End::Silence),
@@ -418,7 +429,7 @@ mod tests {
             assert!(from_line(&bad).is_err(), "{bad}");
         }
         let dot = Dot { actor: Actor { node: NodeId(2), epoch: 0 }, counter: 5 };
-        let end = End::Written { dot, acks: 2, context: Bytes::new(&[1]), result: 0 };
+        let end = End::Written { dot, acks: 2, durable: 2, context: Bytes::new(&[1]), result: 0 };
         let half = to_line(&operation(Kind::Put, end)).replace("\"context_out\":\"01\",", "");
         assert!(half.contains("counter") && from_line(&half).is_err(), "{half}");
     }

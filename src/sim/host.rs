@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::vec::Vec;
 
+use crate::base::id::Zone;
 use crate::base::rng::{Ppm, Stream};
 use crate::base::time::{Duration, Instant};
 use crate::disk::{Disk, DiskError, SyncTarget};
@@ -109,6 +110,11 @@ pub struct Host {
 }
 
 impl Host {
+    /// Where it is.
+    pub fn zone(&self) -> &Zone {
+        &self.config.zone
+    }
+
     pub fn new(config: Config, plan: DiskPlan, clocks: &ClockPlan, seed: u64, number: u64) -> Host {
         let stream = |purpose| Stream::new(seed, purpose, number);
         Host {

@@ -3,7 +3,8 @@
 //!
 //! A node counts as undisturbed while it runs, no fault of its own is on, and none of any link. Whoever convicts a node
 //! that has been undisturbed for longer than news needs to get around is wrong. (Sooner, it may just have heard late of
-//! what was true a moment before.)
+//! what was true a moment before.) Who is ill itself, paused or slow, may hear as late as it has been ill; but to those
+//! who were well all that time it does no wrong only if it trusts itself less than them.
 //!
 //! A node that has never heard of another does not count on it, so it has nothing to learn of its failure.
 
@@ -36,7 +37,7 @@ pub struct Conviction {
     pub by: usize,
     pub node: usize,
     pub at: Instant,
-    /// For how long it had been undisturbed.
+    /// For how long it had been undisturbed when its judge last followed what happened.
     pub undisturbed: Duration,
 }
 
@@ -86,14 +87,22 @@ impl Membership {
         news.push(News { node, failed, at, first: None, all: None, missed: Vec::new() });
     }
 
-    /// Whom `by` takes for dead has changed. Of each node `disturbed` tells when it last was.
-    pub fn heard(&mut self, by: usize, hosts: &[Host], disturbed: impl Fn(usize) -> Instant, at: Instant) {
+    /// Whom `by` takes for dead has changed. Until `well` it could follow what happened, and of each node `disturbed`
+    /// tells when it last was.
+    pub fn heard(
+        &mut self,
+        by: usize,
+        hosts: &[Host],
+        well: Instant,
+        disturbed: impl Fn(usize) -> Instant,
+        at: Instant,
+    ) {
         let Some(node) = &hosts[by].node else { return };
         let numbers = node.down().filter_map(|id| (id.0 as usize).checked_sub(1));
         let now: BTreeSet<usize> = numbers.filter(|&number| number < hosts.len()).collect();
         for &node in now.difference(&self.beliefs[by]) {
             let Some(runs) = self.runs[node] else { continue };
-            let undisturbed = at.since(runs.max(disturbed(node)));
+            let undisturbed = well.min(at).since(runs.max(disturbed(node)));
             if undisturbed > Duration::ZERO {
                 self.convictions.push(Conviction { by, node, at, undisturbed });
             }
@@ -131,6 +140,11 @@ impl Membership {
     /// The convictions of nodes that had been undisturbed for longer than `grace`.
     pub fn wrong(&self, grace: Duration) -> impl Iterator<Item = &Conviction> {
         self.convictions.iter().filter(move |conviction| conviction.undisturbed > grace)
+    }
+
+    /// How many convictions were none of those.
+    pub fn excused(&self, grace: Duration) -> usize {
+        self.convictions.len() - self.wrong(grace).count()
     }
 
     #[cfg(test)]

@@ -4,6 +4,7 @@
 //! - A world is made of [`host`]s (a node, its [`disk`], its [`clock`]s), a [`network`], clients ([`workload`]),
 //!   declared [`fault`]s, and one [`queue`] of [`event`]s.
 //! - What a fault would destroy is known to the [`ghost`]; the [`budget`] says whether it may.
+//! - What an acknowledgement stands for is a [`promise`], and the [`audit`] looks whether it is kept.
 //! - What clients saw is the [`history`]; what nodes hold is a [`probe`]; [`check`] judges both, [`expect`] holds them
 //!   against what the scenario expects, and [`report`] tells.
 //! - A run can be [`narrate`]d event by event.
@@ -29,6 +30,7 @@ pub mod narrate;
 pub mod network;
 pub mod percentiles;
 pub mod probe;
+pub mod promise;
 pub mod queue;
 pub mod rates;
 pub mod report;

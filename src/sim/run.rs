@@ -120,6 +120,7 @@ fn conclude(world: &World, stop: &Stop) -> (Verdict, Vec<String>, Vec<Check>) {
     checks.extend((!scenario.prunes()).then(|| world.audit().check()));
     checks.extend(scenario.expect.promises(scenario.nodes[0].cluster, world.history()));
     checks.extend(scenario.expect.absent(world.facts()));
+    checks.push(check::membership::convictions(world.membership(), scenario.news_within()));
     let mut recovery = check::liveness(scenario, &probe);
     // What a fault has damaged has to be mended in time; other damage must never be.
     let storage = check::storage::check(world.hosts.iter().map(|host| &host.disk));

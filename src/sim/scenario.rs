@@ -21,6 +21,7 @@ use std::vec::Vec;
 use crate::base::id::Address;
 use crate::base::time::Duration;
 use crate::node::config::Config;
+use crate::node::consistency::{Durability, Options};
 use crate::quorum::tally::Level;
 use crate::sim::clock::ClockPlan;
 use crate::sim::expect::Expect;
@@ -118,15 +119,57 @@ impl Scenario {
         self.nodes[0].clock_length_max > 0
     }
 
+    /// How long news of a failure or a return may be on its way. Who acts on what was true longer ago is wrong.
+    pub fn news_within(&self) -> Duration {
+        let config = &self.nodes[0];
+        let every = |rounds: u32| config.gossip_every.saturating_mul(rounds.into());
+        let doublings = usize::BITS - self.nodes.len().saturating_sub(1).leading_zeros();
+        // It begins with whoever notices, and rumours double those who know; twice that, because frames get lost.
+        self.expect
+            .news_rounds
+            .map_or_else(|| Duration(config.suspect_after.0 + every(2 * doublings + 4).0), every)
+    }
+
     /// Whether every read quorum meets every write quorum, so that a read must see what was acknowledged before. What
     /// counts is the weakest that any group of clients asks for.
     pub fn overlaps(&self) -> bool {
         let config = &self.nodes[0];
-        let weakest = |level: fn(&ClientPlan) -> Option<Level>, default: Level| {
-            let levels = self.clients.iter().map(|plan| level(plan).unwrap_or(default));
-            levels.map(|level| fewest(level, config.n)).min().unwrap_or(0)
+        let asked = self.clients.iter().map(|plan| Asked::of(&plan.options, config));
+        let weakest = asked.map(|asked| (asked.read, asked.disks));
+        let weakest = weakest.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)));
+        weakest.is_some_and(|(read, disks)| read + disks > config.n)
+    }
+}
+
+/// What a request asks for: the fewest of each kind, as the simulator counts them. What levels of zones ask for depends
+/// on the key ([`Places`](crate::sim::promise::Places)), and is 1 here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// That answered a read.
+    pub read: u8,
+    /// Or stand-ins, that acknowledged a write.
+    pub acks: u8,
+    /// That have a write on disk.
+    pub disks: u8,
+}
+
+impl Asked {
+    /// What `options` ask of nodes with this `config`.
+    pub fn of(options: &Options, config: &Config) -> Asked {
+        let default = config.consistency();
+        let count = |level: Option<Level>, default| fewest(level.unwrap_or(default), config.n);
+        let zones = options.zones.unwrap_or(default.zones);
+        let read = count(options.r, default.r).max(count(options.pr, default.pr)).max(zones);
+        let floors = count(options.pw, default.pw).max(zones);
+        let w = options.w.unwrap_or(default.w);
+        let disks = match options.dw.unwrap_or(default.dw) {
+            Durability::AsAcknowledged => fewest(w, config.n).max(floors),
+            // What acknowledges, has it in memory.
+            Durability::Replicas(level) => fewest(level, config.n),
         };
-        weakest(|plan| plan.r, config.r) + weakest(|plan| plan.w, config.w) > config.n
+        // At `any` it may be a stand-in.
+        let acks = fewest(w, config.n).max(floors).max(u8::from(w == Level::Any));
+        Asked { read, acks, disks }
     }
 }
 
@@ -159,6 +202,17 @@ mod tests {
         assert!(!overlaps("n = 4\nr = 2\nw = 2", ""));
         assert!(!overlaps("", "[[clients]]\n[[clients]]\nr = \"local-quorum\""));
         assert!(overlaps("r = 1\nw = 1", "[clients]\nr = 2\nw = 2"));
+        // Floors count, and what is in memory only does not.
+        assert!(overlaps("", "[clients]\nr = 1\npr = 2"));
+        assert!(overlaps("", "[clients]\nw = \"any\"\npw = \"quorum\""));
+        assert!(!overlaps("", "[clients]\nw = \"any\"\npw = 1"));
+        assert!(!overlaps("", "[clients]\nw = \"all\"\ndw = 1"));
+        assert!(!overlaps("", "[clients]\npw = \"all\"\ndw = \"local-quorum\""));
+        assert!(overlaps("", "[clients]\nw = 1\ndw = \"quorum\""));
+        let zones = "zones = [\"a\", \"a\", \"b\", \"b\", \"c\"]";
+        assert!(overlaps(zones, "[clients]\nr = 1\nw = 1\nzones = 2"));
+        assert!(!overlaps(zones, "[clients]\nr = 1\nw = 2\nzones = 1"));
+        assert!(!overlaps(zones, "[clients]\nr = 1\ndw = 1\nzones = 2"));
         // The reads of one group need not meet its own writes only.
         assert!(!overlaps("", "[[clients]]\nr = 3\nw = 1\n[[clients]]\nr = 1\nw = 3"));
     }

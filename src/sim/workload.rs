@@ -24,7 +24,7 @@ use crate::base::rng::{Ppm, Stream};
 use crate::base::time::{Duration, Instant};
 use crate::causal::context;
 use crate::causal::types::edit::{Edit, Update};
-use crate::node::request::{Command, Options, Request};
+use crate::node::request::{Command, Request};
 use crate::sim::history::{Class, End, Kind, Operation};
 
 use self::plan::{ClientPlan, Coordinators, Pace};
@@ -174,8 +174,7 @@ impl Client {
             None => self.node(plan),
         };
         let command = command(kind, value.as_ref(), context.as_ref());
-        let options = Options { r: plan.r, w: plan.w, ..Options::default() };
-        let request = Some(Request { key: key.clone(), command, options, id });
+        let request = Some(Request { key: key.clone(), command, options: plan.options.clone(), id });
         self.ordinal += 1;
         let left = again.map_or(plan.retry, |again| again.left);
         let (ordinal, is_retry) = (self.ordinal, again.is_some());

@@ -4,6 +4,7 @@
 //! the clone goes on to the same end. Nothing in it reads a clock or draws from anything but the seed.
 
 mod faults;
+mod stale;
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -25,7 +26,7 @@ use crate::node::request::Outcome;
 use crate::node::step::Node;
 use crate::node::wire;
 use crate::ring::placement::Known;
-use crate::sim::audit::{Audit, Promise};
+use crate::sim::audit::Audit;
 use crate::sim::disk::SimDisk;
 use crate::sim::event::Event;
 use crate::sim::fault::{self, Action, Effect, Fault, Moment};
@@ -34,6 +35,7 @@ use crate::sim::history::{End, Operation};
 use crate::sim::host::{Host, Then};
 use crate::sim::membership::Membership;
 use crate::sim::network::{Fate, Network};
+use crate::sim::promise::{Places, Promise};
 use crate::sim::queue::Queue;
 use crate::sim::rates::{self, Drawn};
 use crate::sim::scenario::Scenario;
@@ -459,9 +461,13 @@ impl World {
         if self.dies(node, Moment::Event) {
             return self.strike(node);
         }
+        let stale = self.before_stale(node, &input);
         self.hosts[node].step(input, self.now, &mut self.scratch.outbox);
         if self.hosts[node].is_struck() {
             return self.strike_within(node);
+        }
+        if let Some(before) = stale {
+            self.after_stale(node, before);
         }
         self.absorb(node);
         self.inspect(node);
@@ -570,7 +576,9 @@ impl World {
     /// Whom a node takes for dead has changed.
     fn note_beliefs(&mut self, by: usize) {
         let (faults, effects, now) = (&self.faults, &self.effects, self.now);
-        self.membership.heard(by, &self.hosts, |whom| fault::disturbed(faults, effects, whom, now), now);
+        let well = fault::ill_since(faults, effects, by, self.scenario.news_within(), now);
+        let disturbed = |whom| fault::disturbed(faults, effects, whom, now);
+        self.membership.heard(by, &self.hosts, well, disturbed, now);
     }
 
     /// Computing a placement takes long, and each takes much room: what one node has found out, all are told.
@@ -599,16 +607,18 @@ impl World {
 
     /// An acknowledgement leaves its node, whether or not its client still waits for it.
     fn note_promise(&mut self, client: u32, ordinal: u32, outcome: &Outcome) {
-        let Outcome::Written { dot, durable, .. } = outcome else { return };
-        let open = self.clients[client as usize].open.as_ref().filter(|open| open.ordinal == ordinal);
-        if let Some(open) = open {
-            let key = self.history[open.index].key.clone();
-            // What was on its way when a disk was harmed may have counted on it.
-            let timeout = self.scenario.nodes[0].request_timeout;
-            let harmed = self.ghost.harmed_within(self.now, timeout).count();
-            let disks = durable.saturating_sub(u8::try_from(harmed).unwrap_or(u8::MAX));
-            self.audit.promise(Promise { key, dot: *dot, disks });
-        }
+        let &Outcome::Written { dot, durable: disks, .. } = outcome else { return };
+        let Client { open, group, .. } = &self.clients[client as usize];
+        let Some(open) = open.as_ref().filter(|open| open.ordinal == ordinal) else { return };
+        let Some(node) = &self.hosts[open.node].node else { return };
+        let key = self.history[open.index].key.clone();
+        let options = &self.scenario.clients[*group].options;
+        let places = Places::asked(&self.scenario.nodes, open.node, options, node.replicas(&key));
+        // What was on its way when a disk was harmed may have counted on it.
+        let timeout = self.scenario.nodes[0].request_timeout;
+        let harmed = self.ghost.harmed_within(self.now, timeout).count();
+        let promise = Promise { key, dot, disks, places };
+        self.audit.promise(promise.less(u8::try_from(harmed).unwrap_or(u8::MAX)));
     }
 
     fn go_on(&mut self, node: usize, from: Instant, then: Then) {

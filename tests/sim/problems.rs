@@ -43,6 +43,10 @@ complaints! {
     clients_that_ask_a_node_that_does_not_exist: "keys = 40" => "keys = 40\nnodes = [\"n1\", \"n9\"]";
     clients_that_ask_nobody: "keys = 40" => "keys = 40\nnodes = []";
     clients_that_ask_for_more_than_there_are: "keys = 40" => "keys = 40\nw = 4";
+    clients_whose_floor_counts_hints: "keys = 40" => "keys = 40\npw = \"any\"";
+    clients_whose_writes_are_on_no_disk: "keys = 40" => "keys = 40\ndw = 0";
+    clients_that_ask_for_more_zones_than_there_are: "keys = 40" => "keys = 40\nzones = 2";
+    clients_that_count_hints_and_leave_none: "keys = 40" => "keys = 40\nw = \"any\"\nsloppy = false";
     clients_that_stop_before_they_start: "keys = 40" => "keys = 40\nstart = \"5s\"\nstop = \"4s\"";
     a_level_that_is_none: "nodes = 5" => "nodes = 5\nw = \"most\"";
     a_fault_after_the_end: "at = \"5s\"" => "at = \"11s\"";

@@ -36,7 +36,7 @@ impl Sample {
         let dot = self.held.write(ACTOR, &seen, WallTime(0), value.clone());
         let token = context.map(|clock| seal(CLUSTER, KEY.as_bytes(), clock));
         let answer = seal(CLUSTER, KEY.as_bytes(), self.held.clock());
-        self.push(kind, value, token, End::Written { dot, acks: 2, context: answer, result: 0 });
+        self.push(kind, value, token, End::Written { dot, acks: 2, durable: 2, context: answer, result: 0 });
         self.held.clock().clone()
     }
 
@@ -57,7 +57,7 @@ impl Sample {
         let mut seen = Clock::EMPTY;
         seen.record(edited.dot);
         let context = seal(CLUSTER, KEY.as_bytes(), &seen);
-        let end = End::Written { dot: edited.dot, acks: 2, context, result: edited.result };
+        let end = End::Written { dot: edited.dot, acks: 2, durable: 2, context, result: edited.result };
         self.push(kind, Some(Bytes::from(value)), None, end);
         self.history.last_mut().expect("just pushed").request = id;
     }

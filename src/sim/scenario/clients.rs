@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::format;
 use std::string::String;
 use std::vec;
@@ -14,12 +15,14 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::faults::Stage;
 use super::file::{Between, Spans};
-use super::meaning::{Checked, MINUTE, before_end, between, level, refuse, value, within};
+use super::meaning::{Checked, MINUTE, before_end, between, level, levels, refuse, value, within};
 use super::place::Spanned;
 use super::text::As;
+use crate::base::id::Zone;
 use crate::base::limits::VALUE_DEFAULT_MAX;
 use crate::base::rng::Ppm;
 use crate::base::time::{Duration, Instant};
+use crate::node::consistency::{Durability, Options};
 use crate::quorum::tally::Level;
 use crate::sim::workload::plan::{self, ClientPlan, Mix, Pace};
 
@@ -92,6 +95,11 @@ struct Group {
     coordinators: Option<Coordinators>,
     r: Option<Spanned<As<Level>>>,
     w: Option<Spanned<As<Level>>>,
+    pr: Option<Spanned<As<Level>>>,
+    pw: Option<Spanned<As<Level>>>,
+    dw: Option<Spanned<As<Level>>>,
+    zones: Option<Spanned<u8>>,
+    sloppy: Option<Spanned<bool>>,
     sessions: bool,
     retry: Option<Spanned<u32>>,
 }
@@ -142,7 +150,7 @@ pub(super) fn check(groups: &Groups, stage: &Stage) -> Checked<Vec<ClientPlan>> 
 }
 
 fn plan(group: &Group, stage: &Stage) -> Checked<ClientPlan> {
-    let (duration, n) = (stage.duration, stage.nodes[0].n);
+    let duration = stage.duration;
     let start = group.start.as_ref().map_or(Duration::from_secs(3).min(duration.divided(2)), value);
     if let Some(spanned) = group.start.as_ref().filter(|_| start >= duration) {
         return refuse(spanned.span(), format!("clients start at {start}"), before_end(duration));
@@ -180,11 +188,53 @@ fn plan(group: &Group, stage: &Stage) -> Checked<ClientPlan> {
             Some(Coordinators::Failover) => plan::Coordinators::Failover,
         },
         nodes: nodes(&group.nodes, stage)?,
-        r: level("r", &group.r, n)?,
-        w: level("w", &group.w, n)?,
+        options: options(group, stage)?,
         sessions: group.sessions,
         retry: within("retry", &group.retry, 0, 0, RETRY_MAX)?,
     })
+}
+
+/// What the group's requests ask for.
+fn options(group: &Group, stage: &Stage) -> Checked<Options> {
+    let config = &stage.nodes[0];
+    let w = level("w", &group.w, config.n)?;
+    if let Some(spanned) = group.sloppy.as_ref().filter(|sloppy| !sloppy.get_ref())
+        && w.unwrap_or(config.w) == Level::Any
+    {
+        let message = "w is any, which counts hints, and a strict write leaves none".into();
+        return refuse(spanned.span(), message, "true, or another w");
+    }
+    // Replicas lie in as many zones as there can be.
+    let zones: BTreeSet<&Zone> = stage.nodes.iter().map(|node| &node.zone).collect();
+    let zones_max = config.n.min(u8::try_from(zones.len()).unwrap_or(u8::MAX));
+    let zones = group.zones.is_some().then(|| within("zones", &group.zones, 1, 1, zones_max)).transpose()?;
+    Ok(Options {
+        r: level("r", &group.r, config.n)?,
+        w,
+        pr: floor("pr", &group.pr, config.n)?,
+        pw: floor("pw", &group.pw, config.n)?,
+        dw: floor("dw", &group.dw, config.n)?.map(Durability::Replicas),
+        zones,
+        sloppy: group.sloppy.as_ref().map(|sloppy| *sloppy.get_ref()),
+        ..Options::default()
+    })
+}
+
+/// PR, PW or DW, as `name` says: floors that count replicas only.
+fn floor(name: &str, floor: &Option<Spanned<As<Level>>>, n: u8) -> Checked<Option<Level>> {
+    let Some(spanned) = floor else { return Ok(None) };
+    match value(spanned) {
+        Level::Count(0) if name == "dw" => {
+            let message = "dw is 0: a crash may lose what memory alone has acknowledged, \
+                           and no scenario can promise that it is kept";
+            refuse(spanned.span(), message.into(), levels(n))
+        }
+        Level::Any => {
+            let message = format!("a hint is no replica, and {name} counts replicas");
+            refuse(spanned.span(), message, levels(n))
+        }
+        _ => level(name, floor, n),
+    }
 }
 
 /// Whom the group asks, by number from 0.
@@ -266,9 +316,6 @@ pub fn tell(plan: &ClientPlan) -> [String; 2] {
         plan::Coordinators::Failover => ", each at one node until it fails",
     };
     let until = format!("{} to {}", plan.start, plan.stop);
-    let level =
-        |name, level: Option<Level>| level.map(|level| format!(", {name} {level}")).unwrap_or_default();
-    let levels = level("R", plan.r) + &level("W", plan.w);
     let sessions = if plan.sessions { ", reads with the session's context" } else { "" };
     let keys =
         if plan.choice == plan::Choice::Uniform { String::new() } else { format!(" {}", name(plan.choice)) };
@@ -281,9 +328,26 @@ pub fn tell(plan: &ClientPlan) -> [String; 2] {
         tries => format!(", writes tried again up to {tries} times"),
     };
     let values = format!("values of {} to {} bytes{sizes}", plan.value_min, plan.value_max);
-    let habits = format!("{coordinators}{levels}{sessions}{retries}");
+    let habits = format!("{coordinators}{}{sessions}{retries}", tell_options(&plan.options));
     [
         format!("{} from {until}, {} keys{keys}, {values}, {pace}{habits}", plan.count, plan.keys),
         format!("{get} get, {update} update, {put} put, {add} add, {delete} delete{rare}"),
     ]
+}
+
+/// What they ask for, if they ask for anything.
+fn tell_options(options: &Options) -> String {
+    let Options { r, w, pr, pw, dw, zones, sloppy, .. } = options;
+    let level = |name, level: &Option<Level>| level.map(|level| format!(", {name} {level}"));
+    let sloppy = sloppy.map(|sloppy| if sloppy { ", sloppy" } else { ", strict" });
+    let told = [
+        level("R", r),
+        level("W", w),
+        level("PR", pr),
+        level("PW", pw),
+        dw.map(|dw| format!(", DW {dw}")),
+        zones.map(|zones| format!(", in {zones} zones")),
+        sloppy.map(String::from),
+    ];
+    told.into_iter().flatten().collect()
 }

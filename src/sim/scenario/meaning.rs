@@ -155,20 +155,22 @@ fn misfit(cluster: &file::Cluster, error: ConfigError) -> Problem {
     }
 }
 
-/// R or W, as `name` says.
+/// R, W or a floor of one of them, as `name` says.
 pub(super) fn level(name: &str, level: &Option<Spanned<As<Level>>>, n: u8) -> Checked<Option<Level>> {
     let Some(spanned) = level else { return Ok(None) };
-    let names = "\"one\", \"quorum\", \"all\", \"local-quorum\" or \"each-quorum\"";
     match value(spanned) {
         Level::Count(count) if count == 0 || count > n => {
             let message = format!("{name} is {count}, and a key has {n} replicas");
-            refuse(spanned.span(), message, format!("1 to {n}, {names}"))
+            refuse(spanned.span(), message, levels(n))
         }
-        Level::Any if name == "r" => {
-            refuse(spanned.span(), "a hint answers no read".into(), format!("1 to {n}, {names}"))
-        }
+        Level::Any if name == "r" => refuse(spanned.span(), "a hint answers no read".into(), levels(n)),
         level => Ok(Some(level)),
     }
+}
+
+/// The levels at which hints do not count.
+pub(super) fn levels(n: u8) -> String {
+    format!("1 to {n}, \"one\", \"quorum\", \"all\", \"local-quorum\" or \"each-quorum\"")
 }
 
 fn list<T: Clone>(name: &str, list: &Option<Spanned<Vec<T>>>, count: u16) -> Checked<Option<Vec<T>>> {

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use crate::base::rng::{Ppm, Stream};
 use crate::base::time::{Duration, Instant};
-use crate::quorum::tally::Level;
+use crate::node::consistency::Options;
 
 /// A group of clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,9 +28,8 @@ pub struct ClientPlan {
     /// The nodes that they ask, by number from 0.
     pub nodes: Vec<usize>,
     pub coordinators: Coordinators,
-    /// What their reads and writes ask for, if it is not what the nodes do by default.
-    pub r: Option<Level>,
-    pub w: Option<Level>,
+    /// What their reads and writes ask for, where it is not what the nodes do by default.
+    pub options: Options,
     /// Whether a get carries what its client has seen of the key, so that it never shows less.
     pub sessions: bool,
     /// How often a write of unknown outcome is tried again, under the same name and at another node. If it is not zero,

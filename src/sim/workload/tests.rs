@@ -8,6 +8,7 @@ use crate::base::id::NodeId;
 use crate::base::rng::Ppm;
 use crate::causal::clock::Clock;
 use crate::causal::dot::{Actor, Dot};
+use crate::node::consistency::Options;
 use crate::quorum::tally::Level;
 
 const CLUSTER: ClusterId = ClusterId(1);
@@ -27,8 +28,7 @@ fn plan() -> ClientPlan {
         mix: Mix { get: 1, update: 1, put: 1, add: 1, delete: 1, recreate: 1, stale: 1, ..Mix::default() },
         coordinators: Coordinators::Any,
         nodes: (0..5).collect(),
-        r: None,
-        w: None,
+        options: Options::default(),
         sessions: false,
         retry: 0,
     }
@@ -203,7 +203,8 @@ fn clients_ask_their_nodes_and_no_others() {
 
 #[test]
 fn requests_carry_the_levels_of_their_group() {
-    let plan = ClientPlan { r: Some(Level::One), w: Some(Level::Any), ..plan() };
+    let options = Options { r: Some(Level::One), w: Some(Level::Any), ..Options::default() };
+    let plan = ClientPlan { options, ..plan() };
     let mut client = Client::new(1, 0, 0, &plan, 42);
     client.begin(&plan, 0, Instant::ZERO);
     let request = client.open.as_ref().and_then(|open| open.request.as_ref()).expect("a request");
@@ -266,7 +267,7 @@ fn edits_go_to_keys_of_their_own_and_carry_what_they_change() {
             Kind::Get => End::Found { values: values.clone(), context: answer(&operation.key, 1) },
             _ => {
                 let dot = Dot { actor: Actor { node: NodeId(1), epoch: 0 }, counter: 1 };
-                End::Written { dot, acks: 2, context: answer(&operation.key, 1), result: 0 }
+                End::Written { dot, acks: 2, durable: 2, context: answer(&operation.key, 1), result: 0 }
             }
         };
         let taken = operations_with(&ClientPlan { mix, keys: 1, ..plan() }, 7, 60, &end);

@@ -178,7 +178,8 @@ fn contexts_decide_what_a_write_replaces() {
         context::seal(CLUSTER, b"k", &clock)
     };
     let written = |what: &str, counter: u64, context: Option<Bytes>| {
-        let result = End::Written { dot: dot(counter), acks: 2, context: clock(&[counter]), result: 0 };
+        let result =
+            End::Written { dot: dot(counter), acks: 2, durable: 2, context: clock(&[counter]), result: 0 };
         Operation { context, result, ..operation(0, what, counter * 10, counter * 10 + 5) }
     };
     let history = |second: Option<Bytes>, third: Option<Bytes>, found: &str| {
@@ -331,7 +332,8 @@ fn small() -> impl Strategy<Value = Vec<Operation>> {
             }
             if one.kind == Kind::Put && luck > 1 {
                 let context = context::seal(CLUSTER, b"k", &Clock::EMPTY);
-                one.result = End::Written { dot: dot(number as u64 + 1), acks: 1, context, result: 0 };
+                one.result =
+                    End::Written { dot: dot(number as u64 + 1), acks: 1, durable: 1, context, result: 0 };
             }
             if luck == 0 {
                 (one.end, one.result) = (None, End::Silence);

@@ -27,7 +27,8 @@ fn operation(client: u32, key: &str, kind: Kind, result: End) -> Operation {
 
 /// An acknowledged write, by its counter.
 fn put(client: u32, key: &str, counter: u64) -> Operation {
-    let end = End::Written { dot: dot(counter), acks: 1, context: Bytes::from("unused"), result: 0 };
+    let end =
+        End::Written { dot: dot(counter), acks: 1, durable: 1, context: Bytes::from("unused"), result: 0 };
     operation(client, key, Kind::Put, end)
 }
 
