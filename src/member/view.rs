@@ -336,6 +336,13 @@ impl View {
         gossip
     }
 
+    /// What to tell one who does not know that it had a later life: of itself, and no more.
+    pub fn tell_of_itself(&self, node: NodeId, layout: u64) -> Option<Gossip> {
+        let member = self.members.get(node)?;
+        let (sender, others) = (self.me.clone(), [member.news()].into());
+        Some(Gossip { sender, others, accusations: Vec::new(), layout, wants_reply: false })
+    }
+
     fn tell_of(&self, member: &Member, gossip: &mut Gossip) {
         let node = member.card.node;
         if let Some((generation, heartbeat)) = self.vouched(node)

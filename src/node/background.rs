@@ -116,8 +116,13 @@ impl Node {
     }
 
     fn gossip(&mut self, audience: Audience, wants_reply: bool) -> Gossip {
-        let layout = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
+        let layout = self.layout();
         self.view.tell(&mut self.rng, audience, layout, wants_reply)
+    }
+
+    /// The version of the layout in force, or zero.
+    pub(super) fn layout(&self) -> u64 {
+        self.placement.as_ref().map_or(0, |placement| placement.layout().version)
     }
 
     pub(super) fn on_gossip(&mut self, from: NodeId, gossip: &Gossip, env: &mut Env) {
@@ -130,8 +135,7 @@ impl Node {
         let changes = self.view.merge(from, gossip, env.now.mono);
         self.note_changes(&changes, env);
         self.layout_heard = self.layout_heard.max(gossip.layout);
-        let mine = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
-        if gossip.layout > mine {
+        if gossip.layout > self.layout() {
             self.send(Target::Node(from), Message::LayoutWanted, env);
         }
         if gossip.wants_reply {

@@ -30,7 +30,7 @@ impl Node {
             self.ops.values().take(OLDEST).all(Op::is_open),
             "an operation that has ended leaves its place",
         )?;
-        let layout = self.placement.as_ref().map_or(0, |placement| placement.layout().version);
+        let layout = self.layout();
         holds(layout <= self.layout_heard, "the layout in force has been heard of")
     }
 }

@@ -65,7 +65,7 @@ impl Node {
         }
         Outlook {
             node: self.me(),
-            layout: self.placement.as_ref().map_or(0, |placement| placement.layout().version),
+            layout: self.layout(),
             layout_heard: self.layout_heard,
             members: self.view.beliefs().collect(),
             hints: self.hints.kept().collect(),

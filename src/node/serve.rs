@@ -6,7 +6,6 @@ use alloc::sync::Arc;
 use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, OpId};
 use crate::causal::siblings::Siblings;
-use crate::member::view::Audience;
 use crate::node::coordinate::whole::SMALL;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
@@ -67,8 +66,10 @@ impl Node {
     /// ever.
     fn on_stale(&mut self, from: NodeId, message: &Message, env: &mut Env) {
         env.out.facts.push(Fact::StaleFrame);
-        if matches!(message, Message::Gossip(gossip) if gossip.wants_reply) {
-            self.gossip_to(from, Audience::Asker(from), false, env);
+        if matches!(message, Message::Gossip(gossip) if gossip.wants_reply)
+            && let Some(gossip) = self.view.tell_of_itself(from, self.layout())
+        {
+            self.send(Target::Node(from), Message::Gossip(Box::new(gossip)), env);
         }
     }
 

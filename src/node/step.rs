@@ -384,7 +384,7 @@ impl Node {
         Status {
             node: self.identity.node,
             generation: self.identity.generation,
-            layout: self.placement.as_ref().map_or(0, |placement| placement.layout().version),
+            layout: self.layout(),
             members: members.collect(),
             hints: self.hints(),
             open_ops: self.ops.len() as u64,
