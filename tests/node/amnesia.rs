@@ -15,9 +15,10 @@ use kvsim::node::input::Input;
 use kvsim::node::message::Message;
 use kvsim::node::request::{Outcome, Rejection};
 use kvsim::quorum::tally::Level;
+use kvsim::repair::exchange::Exchange;
 use kvsim::sim::disk::SimDisk;
 
-use crate::table::{Table, at, put_with};
+use crate::table::{Table, at, get, put_with};
 
 /// A table, the dots that it gave, and what has to be there in the end.
 struct Trial {
@@ -180,4 +181,85 @@ fn a_key_that_as_many_actors_wrote_as_a_clock_may_name_takes_no_more() {
     let refused = Rejection::Actors { max: ACTORS_MAX as u32 };
     assert_eq!(table.put(1, "key", "more"), Some(Outcome::Rejected(refused)));
     assert_eq!(table.get(2, "key").0, ["value"]);
+}
+
+/// One of the two that acknowledged a write loses its disk, and the other cannot be reached. What is left of the write
+/// quorum knows nothing, and must not say that there is nothing.
+#[test]
+fn a_node_that_lost_its_disk_answers_no_reads_before_all_others_have_told_what_they_have() {
+    let mut table = Table::with(3, |config| config.exchange_every = Duration::from_secs(100_000));
+    let mut strict = put_with("key", "value", None);
+    strict.options.sloppy = Some(false);
+    table.partition(&[3]);
+    assert!(matches!(table.request(1, strict), Some(Outcome::Written { acks: 2, .. })));
+    let config = table.crash(1);
+    table.disks.insert(1, SimDisk::new());
+    table.heal();
+    table.partition(&[2]);
+    table.boot(config).expect("an empty disk is a fresh start");
+    table.advance(Duration::from_secs(4));
+    assert!(table.nodes[&1].status().amnesiac && table.nodes[&1].status().layout == 1);
+    for node in [1, 3] {
+        let tag = table.ask(node, get("key"));
+        table.advance(Duration::from_secs(3));
+        let reply = &table.replies[&tag];
+        assert!(matches!(reply, Outcome::Rejected(_)), "through n{node}: {reply:?}");
+    }
+    // Writes are taken, by who may number them, and count: they are on its disk.
+    let outcome = table.request(1, put_with("other", "value", None));
+    let Some(Outcome::Written { dot, acks: 2, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(dot.actor.node, NodeId(3));
+    // A restart is no cure.
+    let config = table.crash(1);
+    table.boot(config).expect("it opens again");
+    table.advance(Duration::from_secs(4));
+    assert!(table.nodes[&1].status().amnesiac);
+    table.heal();
+    table.advance(Duration::from_secs(4));
+    assert!(!table.nodes[&1].status().amnesiac && table.count(Fact::Recalled) == 1);
+    assert_eq!(table.peek(1, "key"), table.peek(2, "key"));
+    table.partition(&[2]);
+    assert_eq!(table.get(3, "key").0, ["value"]);
+    let config = table.crash(1);
+    table.boot(config).expect("it opens again");
+    assert!(!table.nodes[&1].status().amnesiac, "that it is whole is on its disk");
+}
+
+/// All lost power, and one its disk: nobody remembers an earlier life of it, but the layout names another disk.
+#[test]
+fn a_disk_that_was_lost_while_all_were_down_is_noticed() {
+    let mut table = Table::new(3);
+    table.request(2, at(put_with("key", "value", None), Level::All));
+    let configs = [1, 2, 3].map(|node| table.crash(node));
+    table.disks.insert(1, SimDisk::new());
+    for config in configs {
+        table.boot(config).expect("it starts");
+    }
+    table.facts.clear();
+    table.advance(Duration::from_secs(8));
+    assert_eq!((table.count(Fact::GenerationRaised), table.count(Fact::Recalled)), (0, 1));
+    assert!(!table.peek(1, "key").is_empty() && !table.nodes[&1].status().amnesiac);
+}
+
+/// What a page of the answer is lost on the way, or repeated, is asked for again.
+#[test]
+fn many_pages_are_told_one_after_the_other() {
+    let mut table = Table::with(3, |config| config.exchange_every = Duration::from_secs(100_000));
+    for number in 0..300 {
+        table.put(2, &format!("key{number}"), &"v".repeat(5_000));
+    }
+    let config = table.crash(1);
+    table.disks.insert(1, SimDisk::new());
+    table.boot(config).expect("it starts");
+    table.advance(Duration::from_secs(8));
+    let pages = table.delivered.iter().filter(|sent| sent.1 == 1 && is_content(&sent.2)).count();
+    assert!(pages >= 2 * 5, "{pages}");
+    for number in 0..300 {
+        let key = format!("key{number}");
+        assert_eq!(table.peek(1, &key), table.peek(2, &key));
+    }
+}
+
+fn is_content(message: &Message) -> bool {
+    matches!(message, Message::Exchange(exchange) if matches!(**exchange, Exchange::Content { .. }))
 }

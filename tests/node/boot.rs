@@ -168,9 +168,10 @@ fn a_founder_that_lost_its_disk_founds_no_second_cluster() {
 }
 
 /// A full disk stops writes, with an answer that says so; everything else goes on, and so do writes when there is space.
+/// (There is no other replica here that could take them instead.)
 #[test]
 fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space() {
-    let mut table = Table::new(3);
+    let mut table = Table::with(1, |config| config.n = 1);
     assert!(matches!(table.put(1, "key", "value"), Some(Outcome::Written { .. })));
     let config = table.crash(1);
     let used = table.disks[&1].used();
@@ -188,6 +189,79 @@ fn a_node_with_a_full_disk_serves_reads_and_refuses_writes_until_there_is_space(
     table.disks.get_mut(&1).expect("there").set_capacity(None);
     let resumed = (0..100).any(|_| matches!(table.put(1, "key", "again"), Some(Outcome::Written { .. })));
     assert!(resumed, "without a restart");
+}
+
+/// The other replicas have space, so the write is theirs; the reader sees one cluster.
+#[test]
+fn a_node_with_a_full_disk_hands_writes_on_to_another_replica() {
+    let mut table = Table::new(3);
+    let config = table.crash(1);
+    let used = table.disks[&1].used();
+    table.disks.get_mut(&1).expect("there").set_capacity(Some(used));
+    table.boot(config).expect("it starts with the space of the reserve");
+    table.advance(Duration::from_secs(2));
+    let mut by_others = 0;
+    for n in 0..200 {
+        let outcome = table.put(1, "filler", &"x".repeat(10_000 - n));
+        let Some(Outcome::Written { dot, acks, .. }) = outcome else { panic!("{outcome:?}") };
+        by_others += usize::from(dot.actor.node != NodeId(1) && acks == 2);
+    }
+    assert!(by_others > 0 && table.count(Fact::DiskFull) > 0);
+    // Where all are full, the reason is told.
+    for node in [2, 3] {
+        let disk = table.disks.get_mut(&node).expect("there");
+        disk.set_capacity(Some(disk.used()));
+    }
+    let refused = Some(Outcome::Rejected(Rejection::DiskFull));
+    assert!((0..200).any(|n| table.put(1, "filler", &"x".repeat(10_000 - n)) == refused));
+}
+
+/// Whoever is away for longer than it takes to be convicted is told of in no gossip, and what it says itself is refused:
+/// it would never hear that it had an earlier life.
+#[test]
+fn a_node_that_lost_its_disk_and_was_taken_for_dead_is_heard_again() {
+    for old_copy in [false, true] {
+        let mut table = Table::new(5);
+        let first = table.crash(1);
+        table.boot(first).expect("it opens again");
+        table.advance(Duration::from_secs(5));
+        let copy = table.disks[&1].clone();
+        for _ in 0..3 {
+            let config = table.crash(1);
+            table.boot(config).expect("it opens again");
+            table.advance(Duration::from_secs(5));
+        }
+        table.put(2, "key", "value");
+        let config = table.crash(1);
+        table.disks.insert(1, if old_copy { copy } else { kvsim::sim::disk::SimDisk::new() });
+        table.advance(Duration::from_secs(20));
+        assert!(table.nodes.values().all(|node| node.down().any(|down| down == NodeId(1))));
+        table.boot(config).expect("it starts");
+        table.advance(Duration::from_secs(10));
+        assert!(table.count(Fact::GenerationRaised) > 0, "old copy: {old_copy}");
+        assert!(table.nodes.values().all(|node| node.down().next().is_none()));
+        let status = table.nodes[&1].status();
+        assert!(status.layout == 1 && !status.amnesiac && table.count(Fact::Recalled) > 0);
+    }
+}
+
+/// A seed moves to another address while this node cannot be reached. Whoever sits at the old address is a stranger
+/// again, and is asked for ever.
+#[test]
+fn the_address_of_a_seed_that_has_moved_is_asked_again() {
+    let mut table = Table::new(3);
+    table.advance(Duration::from_secs(5));
+    let asked = |table: &mut Table| {
+        table.delivered.clear();
+        table.advance(Duration::from_secs(5));
+        let at_two = |sent: &&(u64, u64, Message)| sent.0 == 1 && sent.1 == 2;
+        table.delivered.iter().filter(at_two).count()
+    };
+    let before = asked(&mut table);
+    let mut config = table.crash(2);
+    config.address = kvsim::base::id::Address("n9".into());
+    table.boot(config).expect("it starts");
+    assert!(asked(&mut table) > before, "as a member, and as a stranger at its old address");
 }
 
 /// A flush or a compaction that has no space is tried again ever more rarely. Tried at once, it would write the same

@@ -237,3 +237,122 @@ fn hints_are_replayed_slowly_while_clients_time_out() {
     assert!(calm >= 40, "all at once: {calm}");
     assert!((1..8).contains(&strained), "{strained}");
 }
+
+fn adopt(table: &mut Table, version: u64, members: &[u64]) {
+    let member = |&node| {
+        let (node, zone) = (NodeId(node), Zone("default".into()));
+        Member { node, zone, capacity: 1, birth: 0 }
+    };
+    let layout = Layout::new(version, 3, members.iter().map(member).collect()).expect("valid");
+    for node in table.nodes.keys().copied().collect::<Vec<_>>() {
+        let other = if node == 1 { 2 } else { 1 };
+        let from = table.nodes[&other].sender();
+        table.step(node, Input::Peer { from, message: Message::Layout(Box::new(layout.clone())) });
+    }
+}
+
+/// A node that is away leaves the layout, and its stand-in takes its place: it has what it kept.
+#[test]
+fn a_keeper_that_becomes_the_replica_takes_its_own_hint() {
+    let mut table = Table::with(5, |config| config.exchange_every = Duration::from_secs(100_000));
+    let (replicas, others) = table.replicas("key");
+    table.partition(&[replicas[2]]);
+    table.advance(Duration::from_secs(8));
+    assert!(matches!(table.put(replicas[0], "key", "value"), Some(Outcome::Written { .. })));
+    let keeper = others.into_iter().find(|node| table.nodes[node].status().hints > 0).expect("one keeps it");
+    table.partition(&[keeper]);
+    let members: Vec<u64> = (1..=5).filter(|&node| node != replicas[2]).collect();
+    adopt(&mut table, 2, &members);
+    assert!(table.replicas("key").0.contains(&keeper));
+    table.advance(Duration::from_secs(3));
+    assert_eq!((table.nodes[&keeper].status().hints, table.count(Fact::HintRerouted)), (0, 1));
+    assert_eq!(table.peek(keeper, "key"), table.peek(replicas[0], "key"));
+}
+
+/// The target is still a member, and away, but the key is not its own any more. Whoever has it now does not wait for
+/// the target.
+#[test]
+fn a_hint_does_not_wait_for_a_member_that_is_no_replica_any_more() {
+    let mut moved = 0;
+    for number in 0..40 {
+        let mut table = Table::with(6, |config| config.exchange_every = Duration::from_secs(100_000));
+        adopt(&mut table, 2, &[1, 2, 3, 4, 5]);
+        let key = format!("key{number}");
+        let (before, _) = table.replicas(&key);
+        let mut later = table.clone();
+        adopt(&mut later, 3, &[1, 2, 3, 4, 5, 6]);
+        let (after, _) = later.replicas(&key);
+        let Some(&gone) = before.iter().find(|node| !after.contains(node)) else { continue };
+        table.partition(&[gone]);
+        table.advance(Duration::from_secs(8));
+        let by = before.iter().copied().find(|&node| node != gone).expect("another replica");
+        assert!(matches!(table.put(by, &key, "value"), Some(Outcome::Written { .. })));
+        assert_eq!(hints(&table), 1);
+        table.advance(Duration::from_secs(8));
+        assert_eq!((hints(&table), table.count(Fact::HintRerouted)), (1, 0), "it is its target's own");
+        adopt(&mut table, 3, &[1, 2, 3, 4, 5, 6]);
+        table.advance(Duration::from_secs(8));
+        assert_eq!((hints(&table), table.count(Fact::HintRerouted)), (0, 1));
+        moved += 1;
+    }
+    assert!(moved > 0);
+}
+
+/// A node that is stopped in the middle of a write leaves it to its hints, as if time were up.
+#[test]
+fn a_node_that_stops_keeps_hints_of_the_writes_that_are_open() {
+    let mut table = Table::new(3);
+    let (replicas, _) = table.replicas("key");
+    let (keeper, slow) = (replicas[0], replicas[2]);
+    table.slow_disks.insert(slow);
+    assert!(matches!(table.put(keeper, "key", "value"), Some(Outcome::Written { acks: 2, .. })));
+    table.close(keeper);
+    let config = table.crash(keeper);
+    table.boot(config).expect("it opens again");
+    assert_eq!(table.nodes[&keeper].status().hints, 1);
+}
+
+/// Nobody's request runs out of time, but all take a hundred times as long as in quiet times.
+#[test]
+fn hints_are_replayed_slowly_while_clients_are_slowed_down() {
+    let sent = |strained: bool| {
+        let mut table = Table::with(3, |config| config.exchange_every = Duration::from_secs(100_000));
+        let (replicas, _) = table.replicas("key");
+        let (keeper, away) = (replicas[0], replicas[2]);
+        for number in 0..2_000 {
+            table.put(keeper, &format!("quiet{{key}}{number}"), "value");
+        }
+        table.partition(&[away]);
+        for number in 0..80 {
+            table.put(keeper, &format!("{{key}}{number}"), "value");
+        }
+        table.advance(Duration::from_secs(8));
+        assert_eq!(hints(&table), 80);
+        table.slow_disks.insert(away);
+        table.heal();
+        table.advance(Duration::from_millis(1500));
+        // A hint is on its way all the time, and each round has its requests.
+        for _ in 0..12 {
+            for number in 0..70 {
+                if strained {
+                    table.slow_disks.insert(replicas[1]);
+                    table.ask(keeper, put(&format!("other{{key}}{number}"), "value"));
+                    table.advance(Duration::from_millis(8));
+                    table.release_syncs(replicas[1], Ok(()));
+                } else {
+                    table.put(keeper, &format!("other{{key}}{number}"), "value");
+                    table.advance(Duration::from_millis(8));
+                }
+            }
+            table.advance(Duration::from_millis(440));
+        }
+        table.delivered.clear();
+        // All that wait for the disk of the target, in the sync that is under way and in the next.
+        (0..2).for_each(|_| table.end_syncs(away));
+        let is_hint =
+            |message: &Message| matches!(message, Message::Store { key, .. } if !key.starts_with(b"other"));
+        table.delivered.iter().filter(|(_, to, message)| *to == away && is_hint(message)).count()
+    };
+    let (calm, strained) = (sent(false), sent(true));
+    assert!(calm >= 20 && strained <= 4, "{strained} while clients suffer, {calm} else");
+}

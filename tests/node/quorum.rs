@@ -125,6 +125,58 @@ fn a_doubled_forward_is_coordinated_once() {
     assert_eq!(table.get(replicas[0], "key").0, ["value"]);
 }
 
+/// The network keeps a copy of a forward while the replica restarts. The replica has forgotten that it coordinated it;
+/// done again, an old write would undo what has replaced it since.
+#[test]
+fn a_forward_that_is_doubled_across_a_restart_is_coordinated_once() {
+    let mut table = Table::new(5);
+    let (_, others) = table.replicas("key");
+    table.put(others[0], "key", "old");
+    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
+    let (from, to, forward) = table.delivered.iter().find(is_forward).cloned().expect("it was forwarded");
+    table.put(others[1], "key", "new");
+    let config = table.crash(to);
+    table.boot(config).expect("it opens again");
+    let from = table.nodes[&from].sender();
+    table.step(to, kvsim::node::input::Input::Peer { from, message: forward });
+    table.advance(Duration::from_secs(5));
+    assert_eq!(table.count(Fact::StaleForward), 1);
+    assert_eq!(table.get(others[0], "key").0, ["new"]);
+}
+
+/// Who forwards to a life that is over is told so at once, and by which life: the next write arrives.
+#[test]
+fn a_forward_to_a_replica_that_has_just_restarted_is_unknown_at_once_and_the_next_finds_it() {
+    let mut table = Table::new(5);
+    let (_, others) = table.replicas("key");
+    table.put(others[0], "key", "first");
+    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
+    let near = table.delivered.iter().find(is_forward).expect("it was forwarded").1;
+    let config = table.crash(near);
+    table.boot(config).expect("it opens again");
+    let outcome = table.put(others[0], "key", "second");
+    assert!(outcome.as_ref().is_some_and(|outcome| is_unknown(outcome, 0, 2)), "{outcome:?}");
+    table.put(others[0], "key", "third");
+    assert_eq!(table.count(Fact::StaleForward), 1, "it goes to the life that there is");
+    table.advance(Duration::from_secs(3));
+    assert!(matches!(table.put(others[0], "key", "fourth"), Some(Outcome::Written { .. })));
+}
+
+/// The coordinator knows more of a write that runs out of time than who forwarded it, and tells it in time.
+#[test]
+fn a_forwarded_write_that_runs_out_of_time_is_told_with_what_its_coordinator_knows() {
+    let mut table = Table::new(5);
+    let (replicas, others) = table.replicas("key");
+    table.put(others[0], "key", "value");
+    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
+    let near = table.delivered.iter().find(is_forward).expect("it was forwarded").1;
+    table.slow_disks.extend(replicas.iter().filter(|node| **node != near));
+    let tag = table.ask(others[0], put("key", "slow"));
+    table.advance(Duration::from_secs(3));
+    let reply = &table.replies[&tag];
+    assert!(matches!(reply, Outcome::Unknown { acks: 1, needed: 2, write: Some(_), .. }), "{reply:?}");
+}
+
 /// One replica cannot be reached from here, but from everywhere else, so nobody takes it for dead. One write finds that
 /// out, and from then on one in `suspect_after`; all others go to the next replica.
 #[test]

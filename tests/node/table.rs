@@ -121,6 +121,15 @@ impl Table {
         config
     }
 
+    /// The node is stopped in an orderly way.
+    pub fn close(&mut self, id: u64) {
+        let mut out = Outbox::default();
+        let now = Now { mono: self.now, wall: WallTime(self.now.0) };
+        let disk = self.disks.get_mut(&id).expect("a disk");
+        self.nodes.get_mut(&id).expect("it runs").close(&mut Env { now, disk, out: &mut out });
+        self.drain(id, out);
+    }
+
     /// A table of `nodes` nodes in `zones` zones, dealt out in turn.
     pub fn zoned(nodes: u64, zones: u64, tweak: impl Fn(&mut Config)) -> Table {
         Table::with(nodes, |config| {
@@ -196,9 +205,18 @@ impl Table {
         self.deliver();
     }
 
-    /// Lets the syncs that were kept back at `node` end.
+    /// Lets the syncs that were kept back at `node` end. Those that begin then end at once.
     pub fn release_syncs(&mut self, node: u64, result: Result<(), DiskError>) {
         self.slow_disks.remove(&node);
+        self.end_held(node, result);
+    }
+
+    /// Lets the syncs that were kept back at `node` end. Those that begin then are kept back as well.
+    pub fn end_syncs(&mut self, node: u64) {
+        self.end_held(node, Ok(()));
+    }
+
+    fn end_held(&mut self, node: u64, result: Result<(), DiskError>) {
         let (now, later) = std::mem::take(&mut self.held).into_iter().partition(|held| held.0 == node);
         self.held = later;
         for (id, request) in now {

@@ -60,6 +60,35 @@ fn one_dark_zone_leaves_quorum_and_local_quorum_to_the_others() {
     }
 }
 
+/// The only replica near the client cannot be reached from the node that it asks, and everybody else reaches it, so a
+/// replica of another zone coordinates the write. A quorum of *its* zone is not what was asked for.
+#[test]
+fn a_local_quorum_is_one_of_the_clients_zone_whoever_coordinates() {
+    let mut table = three_zones();
+    let (mut acknowledged, mut refused) = (0, 0);
+    for asked in 1..=6 {
+        let near = in_zone(asked).into_iter().find(|&node| node != asked).expect("two to a zone");
+        table.cut.extend([(asked, near), (near, asked)]);
+        table.slow_disks.insert(near);
+        let far = KEYS.into_iter().filter(|key| !table.replicas(key).0.contains(&asked));
+        for key in far.collect::<Vec<_>>() {
+            for _ in 0..2 {
+                let tag = table.ask(asked, at(put(key, "v"), Level::LocalQuorum));
+                table.advance(Duration::from_secs(3));
+                match &table.replies[&tag] {
+                    Outcome::Written { .. } => acknowledged += 1,
+                    _ => refused += 1,
+                }
+            }
+        }
+        table.release_syncs(near, Ok(()));
+        table.heal();
+        table.advance(Duration::from_secs(10));
+    }
+    assert!(refused > 6, "{refused}");
+    assert_eq!(acknowledged, 0, "the disk of the only near replica has not ended any sync");
+}
+
 /// All zones are cut off from each other: each can still be asked for what needs nobody else, and for nothing more.
 #[test]
 fn local_quorum_needs_no_other_zone() {
