@@ -1,8 +1,8 @@
 //! What a node does that has lost its disk, or was given an old copy of it.
 //!
-//! The crash story: a write is acknowledged by n1 and n2. The disk of n1 is replaced. A read asks n1, which has nothing,
-//! and n3, which never had it: two replicas have answered that there is no such key, and R + W > N was true all the
-//! time. So a node that may have promised more than it knows answers no reads, and numbers no writes, until every other
+//! The crash story: a write is acknowledged by n1 and n2. The disk of n1 is replaced. A read asks n1, which has
+//! nothing, and n3, which never had it: two replicas have answered that there is no such key, and R + W > N was true
+//! all the time. So a node that may have promised more than it knows answers no reads, and numbers no writes, until every other
 //! replica of its slots has told all that it has ([`crate::repair::refetch`]). What it is sent to store it stores, and
 //! that counts: it is on its disk.
 //!
@@ -60,7 +60,7 @@ impl Node {
         !self.identity.whole
     }
 
-    /// Whoever founds a cluster with an empty disk has promised nothing. (Not after an earlier life that peers know of.)
+    /// Whoever founds a cluster with an empty disk has promised nothing. (Not after an earlier life.)
     pub(super) fn is_founded_by(&self, layout: &Layout) -> bool {
         let is_me = |birth: u64| birth == self.identity.birth && self.identity.generation.0 == 1;
         layout.version == FOUNDING && layout.member(self.me()).is_some_and(|member| is_me(member.birth))

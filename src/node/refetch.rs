@@ -19,6 +19,7 @@
 //!   cable made this node replace what it had by what replicas with new disks had: nothing.
 //! - **Two that are damaged in the same part** do not wait for each other, if a third one is whole there. What only the
 //!   two had is lost then, and the fact `damage_shared` tells of it.
+//!
 //! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or all others are
 //! damaged in the same place, the keys stay unknown here.
 
