@@ -2,9 +2,9 @@
 //!
 //! The crash story: a write is acknowledged by n1 and n2. The disk of n1 is replaced. A read asks n1, which has
 //! nothing, and n3, which never had it: two replicas have answered that there is no such key, and R + W > N was true
-//! all the time. So a node that may have promised more than it knows answers no reads, and numbers no writes, until every other
-//! replica of its slots has told all that it has ([`crate::repair::refetch`]). What it is sent to store it stores, and
-//! that counts: it is on its disk.
+//! all the time. So a node that may have promised more than it knows answers no reads, and numbers no writes, until
+//! every other replica of its slots has told all that it has ([`crate::repair::refetch`]). What it is sent to store it
+//! stores, and that counts: it is on its disk.
 //!
 //! How it knows: a disk that is used for the first time is given a *birth*, a number of chance, and the first layout
 //! names the births of those who founded the cluster. Whoever is a member by another birth has another disk than the

@@ -23,9 +23,9 @@ pub enum Message {
     /// "Send me your layout."
     LayoutWanted,
     Layout(Box<Layout>),
-    /// "You are a replica of this key: coordinate this write for me." Only that `life` of the addressee may: a later one
-    /// does not know what it has coordinated already. `hops` counts forwards, to end loops while layouts differ. `zone`
-    /// is where the client asked, which is what `local-quorum` means.
+    /// "You are a replica of this key: coordinate this write for me." Only that `life` of the addressee may: a later
+    /// one does not know what was coordinated already. `hops` counts forwards, to end loops while layouts differ.
+    /// `zone` is where the client asked, which is what `local-quorum` means.
     Forward {
         op: OpId,
         life: Generation,

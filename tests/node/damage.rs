@@ -147,13 +147,13 @@ fn two_replicas_with_the_same_damage_believe_the_third_and_tell_of_it() {
 fn what_can_be_read_beside_the_damage_is_not_lost_with_it() {
     for seed in 0..8u64 {
         let mut table = table(8 << 20);
-        [1, 2].map(|node| restart(&mut table, node));
+        [1, 2].into_iter().for_each(|node| restart(&mut table, node));
         table.advance(Duration::from_millis(3_000 + 100 * seed));
         table.partition(&[3]);
         let mut request = put("precious", "value");
         request.options.sloppy = Some(false);
         assert!(matches!(table.request(1, request), Some(Outcome::Written { acks: 2, .. })));
-        [1, 2].map(|node| restart(&mut table, node));
+        [1, 2].into_iter().for_each(|node| restart(&mut table, node));
         table.advance(Duration::from_secs(3));
         for number in 0..KEYS {
             table.put(1, &key(number), "newer");

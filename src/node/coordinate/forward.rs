@@ -1,7 +1,8 @@
 //! Forwarding a write to a replica of its key (or to another one, if the own disk is what is in the way). It is sent
-//! once: a second try at another replica could be a second write, so when the first does not answer in time, the fate of the write is unknown. The network may double it all
-//! the same, so the replica remembers what was forwarded to it lately ([`Forwards`]); and because it forgets that when
-//! it stops, a forward names the life of the replica that it is meant for.
+//! once: a second try at another replica could be a second write, so when the first does not answer in time, the fate
+//! of the write is unknown. The network may double it all the same, so the replica remembers what was forwarded to it
+//! lately ([`Forwards`]); and because it forgets that when it stops, a forward names the life of the replica that it
+//! is meant for.
 //!
 //! A replica that everybody else reaches is not taken for dead, though it cannot be reached from here (a bad route, a
 //! firewall): who has not answered is not asked first again for a while.
