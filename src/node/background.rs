@@ -11,6 +11,7 @@ use crate::disk::DiskError;
 use crate::member::gossip::{Card, Gossip};
 use crate::member::view::{Audience, Change};
 use crate::node::amnesia::FOUNDING;
+use crate::node::config::Config;
 use crate::node::fact::Fact;
 use crate::node::identity;
 use crate::node::input::Env;
@@ -44,6 +45,12 @@ pub(super) struct Seed {
 }
 
 impl Seed {
+    /// Those of the configuration, but for this node itself.
+    pub(super) fn all(config: &Config) -> Vec<Seed> {
+        let others = config.seeds.iter().filter(|seed| **seed != config.address);
+        others.map(|address| Seed { address: address.clone(), member: None }).collect()
+    }
+
     fn hear_of(&mut self, card: &Card) {
         if self.address == card.address {
             self.member = Some(card.node);

@@ -162,6 +162,17 @@ impl fmt::Display for OpenError {
     }
 }
 
+/// The timers that are always set, spread by chance, so that nodes started together do not act in step for ever.
+fn first_timers(config: &Config, now: Instant, rng: &mut Stream) -> Timers {
+    let mut timers = Timers::default();
+    let mut first = |every: Duration| now + rng.between(Duration::ZERO, every);
+    timers.set(first(config.gossip_every.divided(4)), Timer::Gossip);
+    timers.set(first(config.exchange_every), Timer::Exchange);
+    timers.set(first(config.gossip_every), Timer::Handoff);
+    timers.set(first(config.scrub_every), Timer::Scrub);
+    timers
+}
+
 /// What an operator sees of a node (`INFO`, status pages, reports).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Status {
@@ -230,16 +241,9 @@ impl Node {
             zone: config.zone.clone(),
             capacity: config.capacity,
         };
-        let mut timers = Timers::default();
-        // Spread by chance, so that nodes started together do not act in step for ever.
-        let mut first = |every: Duration| env.now.mono + rng.between(Duration::ZERO, every);
-        timers.set(first(config.gossip_every.divided(4)), Timer::Gossip);
-        timers.set(first(config.exchange_every), Timer::Exchange);
-        timers.set(first(config.gossip_every), Timer::Handoff);
-        timers.set(first(config.scrub_every), Timer::Scrub);
-        let seeds = config.seeds.iter().filter(|seed| **seed != config.address);
+        let timers = first_timers(&config, env.now.mono, &mut rng);
         Ok(Node {
-            seeds: seeds.map(|address| Seed { address: address.clone(), member: None }).collect(),
+            seeds: Seed::all(&config),
             epochs,
             view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
             placement: layout.as_ref().map(|layout| config.known.of(layout)),
