@@ -8,8 +8,8 @@
 //!
 //! - **Nothing is "not found" meanwhile**: the engine's mark is lifted by the same edit that brings the new table.
 //! - **What is damaged hides no more than it held.** Another table may have a version of the same keys that can be
-//!   read, older perhaps, and on no other replica. Each tells those too, and the new table has them: versions merge, so what
-//!   is old does no harm.
+//!   read, older perhaps, and on no other replica. Each tells those too, and the new table has them: versions merge, so
+//!   what is old does no harm.
 //! - **No dot is given twice.** The block may have held writes that this node numbered and that nobody else knows yet
 //!   (one that timed out, say, whose copies are still on their way). So it numbers on under a new actor.
 //! - **Hints and notes** have no replicas. A hint that is lost is dropped, and seen to be: the write itself is on other

@@ -62,8 +62,8 @@ impl Node {
 
     /// A frame of a life that is over, late on the wire; or of a node that has lost its disk, or was given an old copy
     /// of it, and does not know that it had a later life. Nothing of it is taken in. But if it asks for gossip, it is
-    /// told of itself: who has been away for long is taken for dead, nobody else would tell it, and it would be refused for
-    /// ever.
+    /// told of itself: who has been away for long is taken for dead, nobody else would tell it, and it would be refused
+    /// for ever.
     fn on_stale(&mut self, from: NodeId, message: &Message, env: &mut Env) {
         env.out.facts.push(Fact::StaleFrame);
         if matches!(message, Message::Gossip(gossip) if gossip.wants_reply)
