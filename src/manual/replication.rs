@@ -11,9 +11,14 @@
 //!
 //! ## A write
 //!
-//! Any node takes a write. A node that is no replica of the key forwards it, once, to the first usable replica.
-//! (One that lets a forward run out of time is asked last for `suspect_after`, and then tried with one write: it
-//! may be a replica that all others reach, so that nobody takes it for dead.) The coordinator
+//! Any node takes a write. A node that is no replica of the key forwards it, once, to the first usable replica. (One
+//! that lets a forward run out of time is asked last for `suspect_after`, and then tried with one write: it may be a
+//! replica that all others reach, so that nobody takes it for dead.) A forward takes along the zone in which the
+//! client asked, so that `local-quorum` means the same wherever it is coordinated; seven eighths of the time that is
+//! left, so that what the coordinator knows in the end arrives in time; and the generation of the replica that it is
+//! meant for. A later life of that replica does not coordinate it (`stale_forward`), because it may be a second copy
+//! of one that was coordinated before the restart: its fate is unknown, and the next one finds the new life. A
+//! replica whose disk is in the way (full, damaged at that key, or lost) forwards as well. The coordinator
 //!
 //! 1. refuses at once, with nothing applied, what no usable replicas could satisfy;
 //! 2. gives the write its *dot*, (actor, counter), and replaces the versions that the client's context covers;
@@ -27,11 +32,13 @@
 //! disk. It never counts towards W, unless the request asked for `any`.
 //!
 //! Hints have bounds, and what falls to them is counted (`hint_dropped`): bytes per node (`hints_bytes_max`), and age
-//! (`hint_age_max`, by the wall clock, kept across restarts). What they held then comes by repair. If the layout has
-//! taken the key from a hint's target, the hint goes to a replica that has it now (`hint_rerouted`). Hints wait for
-//! clients: how many may be on their way to one target halves in every round in which a request of the keeper's own
-//! clients timed out, and grows by one in every other. (Not bound: a target that is down, still a member, and no
-//! replica of the key any more keeps its hint until it is back or the hint too old.)
+//! (`hint_age_max`, by the wall clock, kept across restarts). What they held then comes by repair. (At `any`, a hint
+//! may be the only copy there is: what falls to the bounds then is lost.) If the layout has taken the key from a
+//! hint's target, the hint goes to a replica that has it now (`hint_rerouted`), be that the keeper itself, whether or
+//! not the target is there. Hints wait for clients: how many may be on their way, to all targets together, halves in
+//! every round in which a request that this node coordinates timed out, or in which nine of ten took more than twice
+//! as long as they do while no hints are on their way; and grows by one in every other. A node that is stopped keeps
+//! hints for the writes that are still open.
 //!
 //! ## How much is enough
 //!
@@ -72,6 +79,11 @@
 //! it on disk. So reads at R + R > N **never go back**: whatever one has shown, every later one meets, even if the
 //! write that is shown failed and its coordinator is gone. The price is one more round trip and a sync where
 //! replicas differ, and a rejected read where the others cannot take the repair in time.
+//!
+//! A node that has **lost its disk**, or was given an old copy of it, would be a replica that knows less than it has
+//! promised: R answers might come from nodes that have never heard of what W of them acknowledged. It answers no reads,
+//! and numbers no writes, until every other replica of its slots has told all that it has (`recalled`); see
+//! [`amnesia`](crate::node::amnesia) for how it knows, what that costs, and the one case that it does not notice.
 //!
 //! A read with a context waits for answers that cover it (the client never sees less than it has seen, at any R, on
 //! any node), and is rejected if no replica that answers does.
@@ -201,14 +213,20 @@
 //! waits up to nine times as long before it accuses (`accusation_withheld`); after a pause it gives everybody a new
 //! start.
 //!
+//! A node that lost its disk counts its generations anew, and what it says is refused as of a process of the past. It
+//! asks for gossip all the same, and is told of its later life, and nothing else; it raises its generation above that.
+//!
 //! What a node spends on gossip is bounded, whatever the size of the cluster: in each round (`gossip_every`) it tells
-//! two members by chance, who answer, one of those believed dead, and, in clusters of more than nine, two of the eight
-//! that watch it. A message tells of 64 members at most: first what is new, a number of times that grows with the
-//! logarithm of the cluster's size, then whom both watch, then some by chance. From 16 nodes on, `suspect_after` is
-//! stretched by log2(members) / 4, as heartbeats come by more detours.
+//! two members by chance, who answer, and, in clusters of more than nine, two of the eight that watch it. Each member
+//! that is believed dead is contacted by eight in a round, on average, of however many: it may hear, and be heard by
+//! nobody, and would have to answer all of them. Seeds at whose addresses nobody is known are contacted in each round.
+//!
+//! A message tells of 64 members at most: first what is new, a number of times that grows with the logarithm of the
+//! cluster's size, then whom both watch, then some by chance. From 16 nodes on, `suspect_after` is stretched by
+//! log2(members) / 4, as heartbeats come by more detours.
 //!
 //! What is left: frames between nodes are not signed. A peer that lies can hide that somebody died, by inventing
-//! heartbeats, and can shut somebody out, by inventing a higher generation.
+//! heartbeats; shut somebody out, or stop it, by inventing a higher generation; and move data, by inventing a layout.
 //!
 //! ## What is not here yet
 //!
