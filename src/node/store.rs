@@ -47,9 +47,13 @@ pub struct Store {
     scratch: Scratch,
 }
 
-/// The buffer in which values are encoded. What is left in it means nothing, so it is in no hash, and in no clone.
+/// The buffers in which values, and keys of the engine, are encoded. What is left in them means nothing, so they are in
+/// no hash, and in no clone.
 #[derive(Debug, Default)]
-struct Scratch(Vec<u8>);
+struct Scratch {
+    value: Vec<u8>,
+    key: Vec<u8>,
+}
 
 impl Clone for Scratch {
     fn clone(&self) -> Scratch {
@@ -142,9 +146,23 @@ impl Store {
 
     /// What is stored of a key; empty if nothing ever was.
     pub fn load(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
-        let mut engine_key = Vec::with_capacity(key.len() + 3);
-        keyspace::data_key(slot_of(key), key, &mut engine_key);
-        Ok(self.read(&engine_key, disk)?.unwrap_or_default())
+        let data_key = |buffer: &mut Vec<u8>| keyspace::data_key(slot_of(key), key, buffer);
+        let found = self.with_key(data_key, |store, engine_key| store.read(engine_key, disk));
+        Ok(found?.unwrap_or_default())
+    }
+
+    /// Does something with an engine key that lies in the buffer for keys meanwhile.
+    fn with_key<T>(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>),
+        act: impl FnOnce(&mut Store, &[u8]) -> T,
+    ) -> T {
+        let mut key = core::mem::take(&mut self.scratch.key);
+        key.clear();
+        encode(&mut key);
+        let result = act(self, &key);
+        self.scratch.key = key;
+        result
     }
 
     /// Whether what is stored of a key would survive a crash.
@@ -178,9 +196,8 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<Position, StoreError> {
         let slot = slot_of(key);
-        let mut engine_key = Vec::with_capacity(key.len() + 3);
-        keyspace::data_key(slot, key, &mut engine_key);
-        let (_, position) = self.write(&engine_key, after, disk)?;
+        let data_key = |buffer: &mut Vec<u8>| keyspace::data_key(slot, key, buffer);
+        let (_, position) = self.with_key(data_key, |store, key| store.write(key, after, disk))?;
         self.forest.update(slot, key, fingerprint(before), fingerprint(after));
         self.unsynced.insert(key.clone(), position);
         self.syncing.push_back((position, key.clone()));
@@ -218,15 +235,16 @@ impl Store {
         now: WallTime,
         disk: &mut dyn Disk,
     ) -> Result<(usize, WallTime, Position), StoreError> {
-        let engine_key = hint_key(target, key);
-        let kept: Option<Kept> = self.read(&engine_key, disk)?;
-        let mut kept = kept.unwrap_or(Kept { since: now, siblings: Siblings::default() });
-        kept.siblings.merge(siblings);
-        if !kept.siblings.is_valid() {
-            return Err(StoreError::TooLarge);
-        }
-        let (bytes, position) = self.write(&engine_key, &kept, disk)?;
-        Ok((engine_key.len() + bytes, kept.since, position))
+        self.with_key(hint_key(target, key), |store, engine_key| {
+            let kept: Option<Kept> = store.read(engine_key, disk)?;
+            let mut kept = kept.unwrap_or(Kept { since: now, siblings: Siblings::default() });
+            kept.siblings.merge(siblings);
+            if !kept.siblings.is_valid() {
+                return Err(StoreError::TooLarge);
+            }
+            let (bytes, position) = store.write(engine_key, &kept, disk)?;
+            Ok((engine_key.len() + bytes, kept.since, position))
+        })
     }
 
     /// The hint kept for that target and key.
@@ -236,8 +254,8 @@ impl Store {
         key: &[u8],
         disk: &mut dyn Disk,
     ) -> Result<Arc<Siblings>, StoreError> {
-        let kept: Option<Kept> = self.read(&hint_key(target, key), disk)?;
-        Ok(Arc::new(kept.unwrap_or_default().siblings))
+        let kept = self.with_key(hint_key(target, key), |store, key| store.read::<Kept>(key, disk));
+        Ok(Arc::new(kept?.unwrap_or_default().siblings))
     }
 
     /// Forgets a hint.
@@ -247,7 +265,7 @@ impl Store {
         key: &[u8],
         disk: &mut dyn Disk,
     ) -> Result<Position, StoreError> {
-        Ok(self.engine.put(&hint_key(target, key), None, disk)?)
+        Ok(self.with_key(hint_key(target, key), |store, key| store.engine.put(key, None, disk))?)
     }
 
     /// Keeps the layout for the next start.
@@ -346,7 +364,7 @@ impl Store {
         value: &T,
         disk: &mut dyn Disk,
     ) -> Result<(usize, Position), StoreError> {
-        let bytes = &mut self.scratch.0;
+        let bytes = &mut self.scratch.value;
         bytes.clear();
         keyspace::encode_value(value, bytes);
         Ok((bytes.len(), self.engine.put(engine_key, Some(bytes), disk)?))
@@ -385,10 +403,8 @@ fn count(forest: &mut Forest, engine_key: &[u8], value: &[u8]) {
     }
 }
 
-fn hint_key(target: NodeId, key: &[u8]) -> Vec<u8> {
-    let mut engine_key = Vec::with_capacity(key.len() + 9);
-    keyspace::hint_key(target, key, &mut engine_key);
-    engine_key
+fn hint_key(target: NodeId, key: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
+    move |buffer| keyspace::hint_key(target, key, buffer)
 }
 
 /// What the Merkle forest knows of a sibling set: its clock, the dots of its versions and parts, and the requests that
