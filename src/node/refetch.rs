@@ -19,9 +19,13 @@
 //!   cable made this node replace what it had by what replicas with new disks had: nothing.
 //! - **Two that are damaged in the same part** do not wait for each other, if a third one is whole there. What only the
 //!   two had is lost then, and the fact `damage_shared` tells of it.
+//! - **All are damaged in the same place**: as long as one of them cannot read there, it is waited for, because that
+//!   may pass. What all of them can read, and is not what was written, is lost, and the keys can be written again.
+//!   (Mostly there never was a key in the place that all of them have lost. A driver that reads garbage everywhere for
+//!   a while would be taken for that.)
 //!
-//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, or all others are
-//! damaged in the same place, the keys stay unknown here.
+//! Weaknesses: one table at a time; and as long as one replica of the slots concerned is away, the keys stay unknown
+//! here.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -74,7 +78,7 @@ impl Mending {
         self.refetch.open().collect()
     }
 
-    /// Whether of each place some other replica has told what it has.
+    /// Whether of each place some other replica has told what it has, or all that it ever will.
     fn is_told(&self, me: NodeId, placement: &Placement) -> bool {
         let slots = self.refetch.unknown_slots().into_iter().filter(|&slot| placement.owns(me, slot));
         slots.into_iter().all(|slot| {
@@ -155,6 +159,7 @@ impl Node {
         match self.store.gather(part, shared, env.disk) {
             Ok(mut content) => {
                 if self.is_amnesiac() {
+                    content.may_pass = true;
                     content.unknown = alloc::vec![content.covered()];
                 }
                 self.send_exchange(from, Exchange::Content { layout, content }, env);

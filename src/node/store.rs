@@ -302,7 +302,8 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<Content, StoreError> {
         let (from, to) = (keyspace::place(&part.from), keyspace::place(&part.to));
-        let mut content = Content { part, entries: Vec::new(), unknown: Vec::new(), next: None };
+        let mut content =
+            Content { part, entries: Vec::new(), unknown: Vec::new(), may_pass: false, next: None };
         let (mut seen, mut bytes, mut is_damaged) = (0, 0, false);
         let scanned = self.scan_with(Engine::scan_beside, from, &to, disk, |_, engine_key, value| {
             let Some((slot, key)) = keyspace::parse_data_key(engine_key) else { return true };
@@ -329,6 +330,7 @@ impl Store {
         let ranges = suspects.iter().flat_map(|suspect| &suspect.ranges);
         let unknown = ranges.filter_map(|range| keyspace::part(&range.first, &range.last)?.within(&covered));
         content.unknown = unknown.filter(|part| part.slots().any(shared)).collect();
+        content.may_pass = !content.unknown.is_empty() && self.engine.may_pass(disk);
         if content.unknown.len() <= UNKNOWN_MAX { Ok(content) } else { Err(StoreError::Damaged) }
     }
 

@@ -11,7 +11,8 @@
 //! the part: until then the keys stay unknown, and "not found" is never said of them. A replica that is itself damaged
 //! there tells what it can read, and in which parts it can tell nothing. Both would wait for each other for ever, so
 //! what a third one tells in whole counts then: what only the two had is lost in any case. Where every other replica is
-//! damaged in the same place, there is nobody to believe, and the keys stay unknown.
+//! damaged in the same place, it is waited for as long as one of them cannot read there, because that may pass. What all
+//! of them can read, and is not what was written, is lost.
 //!
 //! The answers are whole sibling sets and not digests as in the exchange: everything in the part is lost here, so there
 //! is nothing to compare. Lost or repeated messages cost a round: an answer counts only for the question that is open.
@@ -55,6 +56,8 @@ pub struct Content {
     pub entries: Vec<(Bytes, Arc<Siblings>)>,
     /// Where this replica has damage itself.
     pub unknown: Vec<Part>,
+    /// Whether that may pass: what cannot be read now can perhaps be read later.
+    pub may_pass: bool,
     /// Where the next page begins; `None`: this was all.
     pub next: Option<Place>,
 }
@@ -130,8 +133,10 @@ pub struct Refetch {
     /// Only the replicas that have not told everything.
     open: BTreeMap<NodeId, Told>,
     found: BTreeMap<Bytes, Siblings>,
-    /// Where some could not tell everything, and who.
+    /// Where some could not tell everything, and who, as long as that may pass.
     unknown: Vec<(NodeId, Part)>,
+    /// Whether anybody was damaged.
+    is_shared: bool,
     held: usize,
     held_max: usize,
 }
@@ -141,7 +146,15 @@ impl Refetch {
     pub fn new(parts: Vec<Part>, replicas: BTreeSet<NodeId>, held_max: usize) -> Refetch {
         let start = parts.first().map(|part| Told { part: 0, from: part.from.clone() });
         let open = replicas.into_iter().filter_map(|node| Some((node, start.clone()?))).collect();
-        Refetch { parts, open, found: BTreeMap::new(), unknown: Vec::new(), held: 0, held_max }
+        Refetch {
+            parts,
+            open,
+            found: BTreeMap::new(),
+            unknown: Vec::new(),
+            is_shared: false,
+            held: 0,
+            held_max,
+        }
     }
 
     /// Who has not told everything.
@@ -165,7 +178,10 @@ impl Refetch {
         for (key, siblings) in content.entries {
             self.add(key, &siblings);
         }
-        self.unknown.extend(content.unknown.into_iter().map(|part| (node, part)));
+        self.is_shared |= !content.unknown.is_empty();
+        if content.may_pass {
+            self.unknown.extend(content.unknown.into_iter().map(|part| (node, part)));
+        }
         let told = self.open.get_mut(&node).expect("a question was open");
         match content.next {
             Some(from) => told.from = from,
@@ -194,11 +210,11 @@ impl Refetch {
 
     /// Whether some replica could not tell everything, for it is damaged itself.
     pub fn is_shared(&self) -> bool {
-        !self.unknown.is_empty()
+        self.is_shared
     }
 
-    /// Whether of every place in `slot` that was asked for, one of its `replicas` could tell what it has
-    /// there. That two of them are damaged in the same slot does no harm, as long as they are in different places.
+    /// Whether of every place in `slot` that was asked for, one of its `replicas` told what it has there, or
+    /// that it is lost. That two of them are damaged in the same slot does no harm, as long as they are in different places.
     pub fn is_known(&self, slot: Slot, replicas: &[NodeId]) -> bool {
         let next = Slot(slot.0 + 1);
         let whole = Part { from: (slot, Bytes::default()), to: (next, Bytes::default()) };
@@ -211,7 +227,7 @@ impl Refetch {
         nobody.is_empty()
     }
 
-    /// The slots in which somebody could not tell everything.
+    /// The slots in which somebody may be able to tell more later.
     pub fn unknown_slots(&self) -> BTreeSet<Slot> {
         self.unknown.iter().flat_map(|(_, part)| part.slots()).collect()
     }
@@ -256,27 +272,37 @@ mod tests {
         let key = Bytes::from("foo");
         assert_eq!(slot_of(&key), Slot(12_182));
         for node in [NodeId(1), NodeId(2)] {
-            let first =
-                Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: Some(place(5)) };
+            let first = Content {
+                part: part(0, 8_000),
+                entries: vec![],
+                unknown: vec![],
+                may_pass: false,
+                next: Some(place(5)),
+            };
             assert!(refetch.take(node, first.clone()));
             assert!(!refetch.take(node, first), "it was repeated on the way");
-            assert!(
-                refetch.take(
-                    node,
-                    Content { part: part(5, 8_000), entries: vec![], unknown: vec![], next: None }
-                )
-            );
+            assert!(refetch.take(
+                node,
+                Content {
+                    part: part(5, 8_000),
+                    entries: vec![],
+                    unknown: vec![],
+                    may_pass: false,
+                    next: None
+                }
+            ));
             assert_eq!(refetch.found(), None);
             let entries = vec![(key.clone(), written(node.0))];
-            assert!(
-                refetch
-                    .take(node, Content { part: part(9_000, SLOTS), entries, unknown: vec![], next: None })
-            );
+            assert!(refetch.take(
+                node,
+                Content { part: part(9_000, SLOTS), entries, unknown: vec![], may_pass: false, next: None }
+            ));
             assert_eq!(refetch.question(node), None);
         }
         let found = refetch.found().expect("both have told");
         assert_eq!(found[&key].versions().len(), 2, "both versions, since neither replaced the other");
-        let late = Content { part: part(0, 8_000), entries: vec![], unknown: vec![], next: None };
+        let late =
+            Content { part: part(0, 8_000), entries: vec![], unknown: vec![], may_pass: false, next: None };
         assert!(!refetch.take(NodeId(3), late));
     }
 
@@ -284,11 +310,16 @@ mod tests {
     fn a_replica_that_is_damaged_too_tells_where_it_can_tell_nothing() {
         let mut refetch = Refetch::new(vec![part(0, 8_000)], [NodeId(1), NodeId(2)].into(), HELD_MAX);
         let unknown = vec![part(7, 9).within(&part(0, 8)).expect("slot 7"), part(20, 21)];
-        let content = Content { part: part(0, 8_000), entries: vec![], unknown, next: None };
+        let content = Content { part: part(0, 8_000), entries: vec![], unknown, may_pass: true, next: None };
         assert!(content.is_well_formed() && refetch.take(NodeId(1), content));
         assert_eq!(refetch.found(), None);
-        let content =
-            Content { part: part(0, 8_000), entries: vec![], unknown: vec![part(20, 21)], next: None };
+        let content = Content {
+            part: part(0, 8_000),
+            entries: vec![],
+            unknown: vec![part(20, 21)],
+            may_pass: true,
+            next: None,
+        };
         assert!(refetch.take(NodeId(2), content));
         assert!(refetch.found().is_some() && refetch.is_shared());
         assert_eq!(refetch.unknown_slots(), [Slot(7), Slot(8), Slot(20)].into_iter().take(3).collect());
@@ -300,7 +331,8 @@ mod tests {
     fn more_than_may_be_held_ends_the_questions_and_finds_nothing() {
         let mut refetch = refetch(7);
         let entries = vec![(Bytes::from("foo"), written(1))];
-        let page = |part: Part, entries| Content { part, entries, unknown: vec![], next: None };
+        let page =
+            |part: Part, entries| Content { part, entries, unknown: vec![], may_pass: false, next: None };
         assert!(refetch.take(NodeId(1), page(part(0, 8_000), vec![])));
         assert!(refetch.take(NodeId(1), page(part(9_000, SLOTS), entries)));
         assert_eq!(refetch.question(NodeId(2)), None);
@@ -313,13 +345,20 @@ mod tests {
             part: part(9_000, SLOTS),
             entries: vec![(Bytes::from("foo"), written(1))],
             unknown: vec![],
+            may_pass: false,
             next: None,
         };
         assert!(good.is_well_formed());
         let bad = [
             Content { part: part(13_000, SLOTS), ..good.clone() },
             Content { part: part(9_000, SLOTS + 1), ..good.clone() },
-            Content { part: part(9_000, 9_000), entries: vec![], unknown: vec![], next: None },
+            Content {
+                part: part(9_000, 9_000),
+                entries: vec![],
+                unknown: vec![],
+                may_pass: false,
+                next: None,
+            },
             Content { unknown: vec![part(8_999, 9_001)], ..good.clone() },
             Content { unknown: vec![part(13_000, 13_001)], next: Some(place(13_000)), ..good.clone() },
             Content { unknown: vec![part(9_000, 9_001); UNKNOWN_MAX + 1], ..good.clone() },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kvsim::base::rng::{Ppm, Stream};
 use kvsim::base::time::Duration;
 use kvsim::disk::{Disk, DiskError, FileKind, FileName};
 use kvsim::node::fact::Fact;
@@ -9,6 +10,7 @@ use kvsim::node::message::Message;
 use kvsim::node::outbox::Halt;
 use kvsim::node::request::{Outcome, Rejection};
 use kvsim::repair::exchange::Exchange;
+use kvsim::sim::disk::{Asked, DiskFault};
 
 use crate::table::{Table, put};
 
@@ -177,18 +179,43 @@ fn what_can_be_read_beside_the_damage_is_not_lost_with_it() {
     }
 }
 
-/// Nobody is left to believe.
+/// Nobody is left to believe. As long as a disk cannot be read, that may pass, and nobody says "not found".
 #[test]
-fn three_replicas_with_the_same_damage_say_unknown_and_never_not_found() {
+fn three_replicas_with_the_same_damage_say_unknown_as_long_as_it_may_pass() {
     let mut table = table(4000);
     for node in [1, 2, 3] {
-        assert!(rot(&mut table, node, 100) > 10);
+        let fault = DiskFault::Error { on: Asked::Read, share: Ppm::ALWAYS };
+        let disk = table.disks.get_mut(&node).expect("a disk");
+        disk.begin_fault(0, fault, Stream::new(1, "error", node));
     }
     let lost = [1, 2, 3].map(|node| unknown(&mut table, node));
     assert!(lost.iter().all(|keys| !keys.is_empty()));
     table.advance(Duration::from_secs(30));
     assert_eq!([1, 2, 3].map(|node| unknown(&mut table, node)), lost);
     assert_eq!(table.count(Fact::DamageRepaired), 0);
+    for node in [1, 2, 3] {
+        table.disks.get_mut(&node).expect("a disk").end_fault(0);
+    }
+    table.advance(Duration::from_secs(30));
+    assert_eq!([1, 2, 3].map(|node| unknown(&mut table, node)), [const { BTreeSet::new() }; 3]);
+    assert!(table.count(Fact::DamagePassed) > 0);
+}
+
+/// What all of them can read is not what was written: it is lost, and the keys are free again. It is said.
+#[test]
+fn what_rots_on_all_replicas_is_lost_and_its_keys_can_be_written_again() {
+    let mut table = table(4000);
+    for node in [1, 2, 3] {
+        assert!(rot(&mut table, node, 100) > 10);
+    }
+    let lost = unknown(&mut table, 1);
+    table.advance(Duration::from_secs(60));
+    assert!((1..=3).all(|node| damaged_tables(&table, node) == 0));
+    assert!(table.count(Fact::DamageShared) > 0 && table.count(Fact::DamageRepaired) > 0);
+    for key in lost {
+        assert!(matches!(table.put(1, &key, "again"), Some(Outcome::Written { .. })), "{key}");
+        assert_eq!(table.get(2, &key).0, ["again"]);
+    }
 }
 
 /// The end of the log is no frame. That may be a write that was never synced, or one that was, and rotted: the replicas

@@ -21,6 +21,9 @@ use crate::storage::table::reader::{self, Run};
 use crate::storage::table::{KeyRange, Pages, TableMeta};
 use crate::storage::version::Edit;
 
+/// So many bytes from a damaged place on are read to see whether it can be read: more than nearly all blocks have.
+const PROBE_MAX: u64 = 1 << 20;
+
 /// A table with damage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Suspect {
@@ -134,6 +137,18 @@ impl Engine {
             self.settled = false;
         }
         whole.len()
+    }
+
+    /// Whether some of the damage may pass by itself: what cannot be read. What can be read, and is not what was written,
+    /// has changed on the disk. To be asked behind [`Engine::look_again`].
+    pub fn may_pass(&self, disk: &mut dyn Disk) -> bool {
+        self.damaged.iter().any(|(number, offset)| {
+            let Some(table) = self.version.tables().find(|table| table.number == *number) else {
+                return false;
+            };
+            let len = table.size().saturating_sub(*offset).min(PROBE_MAX);
+            disk.read_at(table.file(), *offset, &mut alloc::vec![0; len as usize]).is_err()
+        })
     }
 
     /// Writes the table of `suspect` anew: `entries` take the place of what was damaged, and all else in it stays.
