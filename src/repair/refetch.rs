@@ -11,8 +11,8 @@
 //! the part: until then the keys stay unknown, and "not found" is never said of them. A replica that is itself damaged
 //! there tells what it can read, and in which parts it can tell nothing. Both would wait for each other for ever, so
 //! what a third one tells in whole counts then: what only the two had is lost in any case. Where every other replica is
-//! damaged in the same place, it is waited for as long as one of them cannot read there, because that may pass. What all
-//! of them can read, and is not what was written, is lost.
+//! damaged in the same place, it is waited for as long as one of them cannot read there, because that may pass. What
+//! all of them can read, and is not what was written, is lost.
 //!
 //! The answers are whole sibling sets and not digests as in the exchange: everything in the part is lost here, so there
 //! is nothing to compare. Lost or repeated messages cost a round: an answer counts only for the question that is open.
@@ -213,8 +213,8 @@ impl Refetch {
         self.is_shared
     }
 
-    /// Whether of every place in `slot` that was asked for, one of its `replicas` told what it has there, or
-    /// that it is lost. That two of them are damaged in the same slot does no harm, as long as they are in different places.
+    /// Whether of every place in `slot` that was asked for, one of its `replicas` told what it has there, or that it is
+    /// lost. That two of them are damaged in the same slot does no harm, as long as it is in different places.
     pub fn is_known(&self, slot: Slot, replicas: &[NodeId]) -> bool {
         let next = Slot(slot.0 + 1);
         let whole = Part { from: (slot, Bytes::default()), to: (next, Bytes::default()) };

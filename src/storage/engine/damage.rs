@@ -139,8 +139,8 @@ impl Engine {
         whole.len()
     }
 
-    /// Whether some of the damage may pass by itself: what cannot be read. What can be read, and is not what was written,
-    /// has changed on the disk. To be asked behind [`Engine::look_again`].
+    /// Whether some of the damage may pass by itself: what cannot be read. What can be read, and is not what was
+    /// written, has changed on the disk. To be asked behind [`Engine::look_again`].
     pub fn may_pass(&self, disk: &mut dyn Disk) -> bool {
         self.damaged.iter().any(|(number, offset)| {
             let Some(table) = self.version.tables().find(|table| table.number == *number) else {
