@@ -53,6 +53,8 @@ pub enum IdentityError {
     },
     /// There is an identity file, but its bytes are not what was written.
     Damaged,
+    /// It is whole, and not of the format that this program writes.
+    Format,
     /// There is data, but no identity file.
     Missing,
 }
@@ -80,7 +82,8 @@ pub fn read(disk: &mut dyn Disk) -> Result<Option<Identity>, IdentityError> {
     }
     match body.split_first() {
         Some((&FORMAT, encoded)) => codec::decode(encoded).map(Some).map_err(|_| IdentityError::Damaged),
-        _ => Err(IdentityError::Damaged),
+        Some(_) => Err(IdentityError::Format),
+        None => Err(IdentityError::Damaged),
     }
 }
 

@@ -141,6 +141,7 @@ impl From<IdentityError> for OpenError {
             IdentityError::OtherCluster { found } => OpenError::OtherCluster { found },
             IdentityError::OtherNode { found } => OpenError::OtherNode { found },
             IdentityError::Damaged => OpenError::Identity("its bytes are damaged"),
+            IdentityError::Format => OpenError::Identity("another version of this program wrote it"),
             IdentityError::Missing => OpenError::Identity("it is missing, but there is data beside it"),
         }
     }
