@@ -11,6 +11,7 @@
 //! | area | bug | found by | seed | verdict |
 //! |---|---|---|---|---|
 //! | replication | `acknowledged-before-sync` | partition | 1 | safety |
+//! | replication | `amnesiac-answers-reads` | forgotten-quorum | 1 | safety |
 //! | replication | `context-ignored` | concurrent-writers | 1 | safety |
 //! | replication | `convicted-by-one-observer` | deaf-node | 1 | safety |
 //! | replication | `delete-forgets-tombstone` | partition | 1 | safety |
@@ -19,11 +20,13 @@
 //! | replication | `epoch-reused` | kv679-lost-disk | 1 | safety |
 //! | replication | `floor-ignored` | sessions | 1 | safety |
 //! | replication | `forward-coordinated-twice` | partition | 1 | safety |
+//! | replication | `forward-for-an-earlier-life` | doubled-forwards | 1 | safety |
 //! | replication | `health-never-stretches` | gasping-node | 1 | safety |
 //! | replication | `hint-counted-as-acknowledgement` | partition | 3 | safety |
 //! | replication | `hint-forgotten-before-durable` | write-any | 9 | safety |
 //! | replication | `hints-forgotten-at-restart` | write-any | 15 | safety |
 //! | replication | `late-answers-dropped` | read-repair | 1 | liveness |
+//! | replication | `local-quorum-of-the-coordinator` | local-quorum | 1 | safety |
 //! | replication | `lower-generation-accepted` | late-frames | 1 | safety |
 //! | replication | `member-added-under-its-old-name` | counters-and-sets | 16 | safety |
 //! | replication | `merge-drops-what-the-other-lacks` | partition | 1 | safety |
@@ -61,6 +64,7 @@
 //! | liveness | `requests-never-closed` | partition | 1 | safety |
 //! | liveness | `silent-members-never-contacted` | partition | 1 | liveness |
 //! | liveness | `silent-replica-asked-first` | partial-partition | 1 | safety |
+//! | liveness | `stale-asker-not-told` | lost-disk-for-long | 1 | liveness |
 //! | liveness | `suspicion-for-ever` | partition | 1 | liveness |
 //! | determinism | `chance-from-the-process` | partition | 1 | nondeterminism |
 //!

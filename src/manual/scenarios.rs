@@ -189,9 +189,10 @@
 //! afterwards, and no other disk was harmed within the time of a request; otherwise it is counted as attempted and
 //! refused. `run.unrestricted = true` lifts this: then the ghost
 //! ([`crate::sim::ghost`]) predicts which versions are lost by each fault, and a loss that it predicted is a figure
-//! in the report, while one that it did not is a finding. After a node has lost its disk, or the end of its log,
-//! overlapping quorums promise nothing any more (it takes part in them with what it has), so `recency` judges only
-//! reads that ended before.
+//! in the report, while one that it did not is a finding. After a node was given an old copy of its disk, or has lost
+//! the end of its log, overlapping quorums promise nothing any more (it may take part in them with what it has), so
+//! `recency` judges only reads that ended before; and so it does after a last copy was lost. A disk that is empty is no
+//! such thing: its node knows what it does not know ([`crate::node::amnesia`]).
 //!
 //! ## Regressions
 //!

@@ -27,7 +27,7 @@ pub type Version = (Bytes, Dot);
 pub struct Harm {
     pub at: Instant,
     pub node: usize,
-    /// The node does not know what it has lost: it may take part in quorums as if it had never heard of it.
+    /// The node may not know what it has lost, or nobody else has it: quorums go on as if it had never been.
     pub forgets: bool,
 }
 
