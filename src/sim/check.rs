@@ -157,9 +157,10 @@ fn shows_siblings(scenario: &Scenario) -> bool {
     scenario.expect.breaks.contains(&Guarantee::Siblings)
 }
 
-/// The history without the reads that ended after some node had forgotten what it had promised to know without noticing
-/// (its disk was replaced by an old copy), or after the last copy of something was destroyed: the node that a read and a
-/// write quorum have in common may have been that one. A node whose disk is empty notices, and answers for nothing.
+/// The history without the reads that ended after some node had forgotten, without noticing, what it had promised to
+/// know (its disk was replaced by an old copy), or after the last copy of something was destroyed: the node that a read
+/// and a write quorum have in common may have been that one. A node whose disk is empty notices, and answers for
+/// nothing.
 fn before_forgetting<'a>(history: &'a [Operation], ghost: &Ghost) -> Cow<'a, [Operation]> {
     let Some(since) = ghost.forgets_since() else { return Cow::Borrowed(history) };
     let counts =
