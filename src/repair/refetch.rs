@@ -322,9 +322,20 @@ mod tests {
         };
         assert!(refetch.take(NodeId(2), content));
         assert!(refetch.found().is_some() && refetch.is_shared());
-        assert_eq!(refetch.unknown_slots(), [Slot(7), Slot(8), Slot(20)].into_iter().take(3).collect());
+        assert_eq!(refetch.unknown_slots(), [Slot(7), Slot(20)].into());
         let known = |slot| refetch.is_known(Slot(slot), &[NodeId(1), NodeId(2)]);
         assert!(known(7) && known(9) && !known(20) && !refetch.is_known(Slot(7), &[NodeId(1)]));
+    }
+
+    /// What will never be told is not waited for.
+    #[test]
+    fn a_replica_whose_damage_stays_has_told_all_that_it_ever_will() {
+        let mut refetch = Refetch::new(vec![part(0, 8_000)], [NodeId(1)].into(), HELD_MAX);
+        let (part, unknown) = (part(0, 8_000), vec![part(20, 21)]);
+        assert!(
+            refetch.take(NodeId(1), Content { part, entries: vec![], unknown, may_pass: false, next: None })
+        );
+        assert!(refetch.is_shared() && refetch.is_known(Slot(20), &[NodeId(1)]));
     }
 
     #[test]
