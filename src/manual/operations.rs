@@ -29,8 +29,11 @@
 //! that another process has open.
 //!
 //! *A lost disk.* Configure the identity as `node` (`INFO` shows it), start with an empty folder: peers tell the
-//! node of its earlier life, it takes a generation above that, and they give it its data back. Without `node` it
-//! comes as a new member, and the old one stays down. A folder from an old backup is handled in the same way.
+//! node of its earlier life, it takes a generation above that, and they give it its data back. Until every other
+//! replica of its keys has (`amnesiac:1` in `INFO`), it answers no reads ([`crate::node::amnesia`]): so bring back
+//! others that are down first. Without `node` it comes as a new member, and the old one stays down. A folder from an
+//! old backup is handled in the same way, unless it was copied since the node was last started: then nobody notices,
+//! and reads may be behind until repair has come by. Give the node an empty folder instead.
 //!
 //! *Stopping.* SIGTERM and SIGINT: no more connections, what is queued is finished, everything is synced, exit code
 //! 0. A node that cannot trust its disk any more (a failed write or sync) halts with exit code 1 and says why; open
@@ -72,5 +75,6 @@
 //! says what is damaged and which keys that leaves unknown; `kvnode data dump DIR [--json]` lists files, levels, sizes
 //! and key ranges. Both change nothing, work on damaged folders too, and end with exit code 1 if there is damage.
 //!
-//! *A full disk.* Writes are refused with `-REJECTED`, reads go on, and writes resume by themselves when there is space
-//! again: the `reserve` file in the folder keeps the node able to say so.
+//! *A full disk.* The node hands writes of its keys on to their other replicas, and refuses them with `-REJECTED` where
+//! no other takes them; reads go on, and writes resume by themselves when there is space again: the `reserve` file in
+//! the folder keeps the node able to say so.
