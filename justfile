@@ -37,11 +37,12 @@ baseline:
             > "sim-results/baseline/$(basename "$scenario" .toml).json" || exit 1; \
     done
 
-# Long runs: a thousand seeds of each scenario, twenty of the large ones, and the property tests with many more cases.
+# Long runs: a thousand seeds of each scenario (some seven hours on two cores), and the property tests with many more
+# cases.
 nightly:
     cargo build --release
     cargo run --release -- sweep scenarios/*.toml --seeds 1..1001 --save
-    cargo run --release -- sweep scenarios/large/*.toml --seeds 1..21 --jobs 1 --save
+    cargo run --release -- sweep scenarios/large/*.toml --seeds 1..1001 --save
     PROPTEST_CASES=20000 KVSIM_TWIN_SEEDS=50 cargo test --release
     just nightly-storage
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::base::bytes::Bytes;
 use crate::base::id::ClientTag;
@@ -74,6 +74,7 @@ impl fmt::Display for Ended {
 impl Owner {
     /// Runs the node to its end.
     pub fn run(mut self) -> Ended {
+        self.compare_replicas();
         // Opening the node has had effects already.
         let mut ended = self.drain();
         while ended.is_none() {
@@ -165,8 +166,10 @@ impl Owner {
                 false => self.counters.frames_dropped += 1,
             }
         }
+        let mut adopted = false;
         for fact in self.out.facts.drain(..) {
             self.counters.fact(fact);
+            adopted |= fact == Fact::LayoutAdopted;
             if fact == Fact::GenerationRaised {
                 let generation = sender.generation.0;
                 info!(
@@ -174,6 +177,9 @@ impl Owner {
                     "peers know an earlier life of this node; what was on its disk then comes from them"
                 );
             }
+        }
+        if adopted {
+            self.compare_replicas();
         }
         // If one of these threads has gone, its alarm is in the inbox.
         for request in self.out.syncs.drain(..) {
@@ -184,6 +190,18 @@ impl Owner {
             let _died = self.jobs.send(job);
         }
         None
+    }
+
+    /// Says so if this node was told another number of replicas than the layout has: only the founder's counts.
+    fn compare_replicas(&self) {
+        let Some(placement) = self.node.placement() else { return };
+        let (configured, in_force) = (self.node.config().n, placement.layout().n);
+        if configured != in_force {
+            warn!(
+                configured,
+                in_force, "replication.n of this node has no effect: the cluster was founded with another"
+            );
+        }
     }
 
     fn drain_replies(&mut self) {
