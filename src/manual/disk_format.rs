@@ -5,7 +5,7 @@
 //!
 //! | file | content | rewritten |
 //! |---|---|---|
-//! | `identity-0000000000` | cluster, node, generation, birth, whole | at every start, by rename |
+//! | `identity-0000000000` | cluster, node, generation, birth, memory | at every start, by rename |
 //! | `current-0000000000` | which manifest is the newest | when a manifest begins, by rename |
 //! | `manifest-N` | the log of edits to the set of live logs and tables | appended to |
 //! | `wal-N` | the commit log of one memtable | appended to, removed after its flush |
@@ -21,7 +21,7 @@
 //!
 //! ```text
 //! checksum u64 · format u8 · encoded { cluster u64, node u64, generation u64, birth u64,
-//!                                        whole bool }
+//!                                        memory u8 }
 //! ```
 //!
 //! Why it exists: [`crate::node::identity`], and for the last two fields [`crate::node::amnesia`].

@@ -26,7 +26,7 @@ use crate::base::bytes::Bytes;
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::SLOTS;
 use crate::node::fact::Fact;
-use crate::node::identity;
+use crate::node::identity::{self, Memory};
 use crate::node::input::Env;
 use crate::node::outbox::Halt;
 use crate::node::step::{Node, Waiter};
@@ -57,13 +57,14 @@ impl Recall {
 impl Node {
     /// Whether this node may have promised to know more than it does.
     pub fn is_amnesiac(&self) -> bool {
-        !self.identity.whole
+        self.identity.memory != Memory::Whole
     }
 
-    /// Whoever founds a cluster with an empty disk has promised nothing. (Not after an earlier life.)
+    /// Whoever founds a cluster with an empty disk has promised nothing, not even if it was started again before it
+    /// heard of that.
     pub(super) fn is_founded_by(&self, layout: &Layout) -> bool {
-        let is_me = |birth: u64| birth == self.identity.birth && self.identity.generation.0 == 1;
-        layout.version == FOUNDING && layout.member(self.me()).is_some_and(|member| is_me(member.birth))
+        let founds = layout.member(self.me()).is_some_and(|member| member.birth == self.identity.birth);
+        layout.version == FOUNDING && founds && self.identity.memory == Memory::New
     }
 
     /// Asks who has not told everything yet. Called in every round of gossip, as questions and answers may be lost.

@@ -37,8 +37,17 @@ pub struct Identity {
     pub generation: Generation,
     /// Drawn when this disk was first used, see [`amnesia`](super::amnesia).
     pub birth: u64,
-    /// Whether all that this node has promised to know is on this disk, as far as it can tell.
-    pub whole: bool,
+    pub memory: Memory,
+}
+
+/// Whether all that this node has promised to know is on this disk, as far as it can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Memory {
+    /// The disk has been used for nothing yet. That may be because another was lost.
+    New,
+    Whole,
+    /// Peers know of a later life than this disk does.
+    Less,
 }
 
 /// Why the identity cannot be used. Nothing was changed.
@@ -105,7 +114,7 @@ pub fn take(
         Some(found) => Identity { generation: Generation(found.generation.0.saturating_add(1)), ..found },
         None => {
             let (generation, birth) = (Generation(1), rng.next());
-            Identity { cluster, node: node.unwrap_or(minted), generation, birth, whole: false }
+            Identity { cluster, node: node.unwrap_or(minted), generation, birth, memory: Memory::New }
         }
     };
     write(&identity, disk).map_err(IdentityError::Disk)?;
@@ -116,12 +125,12 @@ pub fn take(
 /// has promised, this disk may not know.
 pub fn raise(identity: &mut Identity, known: Generation, disk: &mut dyn Disk) -> Result<(), DiskError> {
     let generation = Generation(known.0.saturating_add(1));
-    replace(identity, Identity { generation, whole: false, ..identity.clone() }, disk)
+    replace(identity, Identity { generation, memory: Memory::Less, ..identity.clone() }, disk)
 }
 
 /// Notes that the disk holds all that it should.
 pub fn settle(identity: &mut Identity, disk: &mut dyn Disk) -> Result<(), DiskError> {
-    replace(identity, Identity { whole: true, ..identity.clone() }, disk)
+    replace(identity, Identity { memory: Memory::Whole, ..identity.clone() }, disk)
 }
 
 fn replace(identity: &mut Identity, by: Identity, disk: &mut dyn Disk) -> Result<(), DiskError> {

@@ -241,6 +241,17 @@ fn a_disk_that_was_lost_while_all_were_down_is_noticed() {
     assert!(!table.peek(1, "key").is_empty() && !table.nodes[&1].status().amnesiac);
 }
 
+/// A founder is started again before it has heard of the layout. It has promised nothing, and waits for nobody.
+#[test]
+fn a_founder_that_restarts_before_it_has_the_layout_is_whole_when_it_has() {
+    let mut table = Table::forming(3);
+    let config = table.crash(3);
+    table.boot(config).expect("it opens again");
+    table.advance(Duration::from_secs(4));
+    assert!(table.nodes[&3].status().layout == 1 && !table.nodes[&3].status().amnesiac);
+    assert_eq!(table.count(Fact::Recalled), 0);
+}
+
 /// What a page of the answer is lost on the way, or repeated, is asked for again.
 #[test]
 fn many_pages_are_told_one_after_the_other() {

@@ -71,6 +71,18 @@ impl Table {
 
     /// The same, with something else in the configuration of each node.
     pub fn with(nodes: u64, tweak: impl Fn(&mut Config)) -> Table {
+        let mut table = Table::booted(nodes, tweak);
+        table.advance(Duration::from_secs(4));
+        assert!(table.nodes.values().all(|node| node.status().layout == 1), "the cluster has formed");
+        table
+    }
+
+    /// Nodes that have been started, and have not met yet.
+    pub fn forming(nodes: u64) -> Table {
+        Table::booted(nodes, |_| {})
+    }
+
+    fn booted(nodes: u64, tweak: impl Fn(&mut Config)) -> Table {
         let mut table = Table {
             now: Instant(1_000_000_000),
             nodes: BTreeMap::new(),
@@ -96,8 +108,6 @@ impl Table {
             tweak(&mut config);
             table.boot(config).expect("a fresh node opens");
         }
-        table.advance(Duration::from_secs(4));
-        assert!(table.nodes.values().all(|node| node.status().layout == 1), "the cluster has formed");
         table
     }
 
