@@ -252,7 +252,7 @@ fn a_founder_that_restarts_before_it_has_the_layout_is_whole_when_it_has() {
     assert_eq!(table.count(Fact::Recalled), 0);
 }
 
-/// What a page of the answer is lost on the way, or repeated, is asked for again.
+/// What the others have is more than one message may hold.
 #[test]
 fn many_pages_are_told_one_after_the_other() {
     let mut table = Table::with(3, |config| config.exchange_every = Duration::from_secs(100_000));

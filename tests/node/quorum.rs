@@ -5,6 +5,7 @@ use kvsim::base::limits::{KEY_MAX, VALUE_DEFAULT_MAX};
 use kvsim::base::time::Duration;
 use kvsim::disk::DiskError;
 use kvsim::node::fact::Fact;
+use kvsim::node::input::Input;
 use kvsim::node::message::Message;
 use kvsim::node::outbox::Halt;
 use kvsim::node::request::{Outcome, Rejection};
@@ -45,7 +46,7 @@ fn a_doubled_frame_is_not_acknowledged_before_the_first_is_durable() {
         })
         .expect("the write was sent there");
     let from = table.nodes[&from].sender();
-    table.step(slow, kvsim::node::input::Input::Peer { from, message: store });
+    table.step(slow, Input::Peer { from, message: store });
     table.deliver();
     let stored = |table: &Table| {
         table
@@ -105,6 +106,12 @@ fn any_node_takes_a_write_and_a_replica_coordinates_it_once() {
     assert_eq!(table.peek(replicas[0], "key").versions().len(), 1);
 }
 
+/// The first forward that was delivered: from, to, message.
+fn forwarded(table: &Table) -> (u64, u64, Message) {
+    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
+    table.delivered.iter().find(is_forward).cloned().expect("it was forwarded")
+}
+
 /// The network doubles frames. A forward that arrives twice is one write; coordinated twice it would be two, and the
 /// second, with the same context, a sibling of the first.
 #[test]
@@ -113,14 +120,9 @@ fn a_doubled_forward_is_coordinated_once() {
     let (replicas, others) = table.replicas("key");
     let (_, context) = table.get(others[0], "key");
     table.request(others[0], put_with("key", "value", Some(context)));
-    let (from, to, forward) = table
-        .delivered
-        .iter()
-        .find(|sent| matches!(sent.2, Message::Forward { .. }))
-        .cloned()
-        .expect("it was forwarded");
+    let (from, to, forward) = forwarded(&table);
     let from = table.nodes[&from].sender();
-    table.step(to, kvsim::node::input::Input::Peer { from, message: forward });
+    table.step(to, Input::Peer { from, message: forward });
     table.deliver();
     assert_eq!(table.get(replicas[0], "key").0, ["value"]);
 }
@@ -132,13 +134,12 @@ fn a_forward_that_is_doubled_across_a_restart_is_coordinated_once() {
     let mut table = Table::new(5);
     let (_, others) = table.replicas("key");
     table.put(others[0], "key", "old");
-    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
-    let (from, to, forward) = table.delivered.iter().find(is_forward).cloned().expect("it was forwarded");
+    let (from, to, forward) = forwarded(&table);
     table.put(others[1], "key", "new");
     let config = table.crash(to);
     table.boot(config).expect("it opens again");
     let from = table.nodes[&from].sender();
-    table.step(to, kvsim::node::input::Input::Peer { from, message: forward });
+    table.step(to, Input::Peer { from, message: forward });
     table.advance(Duration::from_secs(5));
     assert_eq!(table.count(Fact::StaleForward), 1);
     assert_eq!(table.get(others[0], "key").0, ["new"]);
@@ -150,8 +151,7 @@ fn a_forward_to_a_replica_that_has_just_restarted_is_unknown_at_once_and_the_nex
     let mut table = Table::new(5);
     let (_, others) = table.replicas("key");
     table.put(others[0], "key", "first");
-    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
-    let near = table.delivered.iter().find(is_forward).expect("it was forwarded").1;
+    let (_, near, _) = forwarded(&table);
     let config = table.crash(near);
     table.boot(config).expect("it opens again");
     let outcome = table.put(others[0], "key", "second");
@@ -168,8 +168,7 @@ fn a_forwarded_write_that_runs_out_of_time_is_told_with_what_its_coordinator_kno
     let mut table = Table::new(5);
     let (replicas, others) = table.replicas("key");
     table.put(others[0], "key", "value");
-    let is_forward = |sent: &&(u64, u64, Message)| matches!(sent.2, Message::Forward { .. });
-    let near = table.delivered.iter().find(is_forward).expect("it was forwarded").1;
+    let (_, near, _) = forwarded(&table);
     table.slow_disks.extend(replicas.iter().filter(|node| **node != near));
     let tag = table.ask(others[0], put("key", "slow"));
     table.advance(Duration::from_secs(3));

@@ -17,7 +17,7 @@ use crate::ring::token::slot_of;
 
 /// Old hints dropped at a time, at most, so that no step takes long.
 const DROPS_MAX: usize = 1024;
-/// Hints of a target that is away that are looked at, at a time, for one that another node should have.
+/// Hints that are looked at, at a time, and go to nobody else: their target is away, or this node is their heir.
 const LOOKS_MAX: usize = 64;
 
 /// A hint on its way to its target.
@@ -97,6 +97,7 @@ impl Node {
                 if !self.inherit(target, &key, &siblings, env) {
                     return self.hints.failed(target, &key, version);
                 }
+                looks -= 1;
                 continue;
             }
             let deadline = env.now.mono + self.config.request_timeout;
