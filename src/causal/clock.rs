@@ -65,9 +65,15 @@ impl Clock {
         Dot { actor, counter: highest + 1 }
     }
 
-    /// Whether this has seen a write by `actor` beyond all that `other` has.
-    pub fn is_ahead(&self, other: &Clock, actor: Actor) -> bool {
-        self.next_dot(actor) > other.next_dot(actor)
+    /// Whether this has seen a write by an actor of that `life` beyond all that `other` has of the same actor.
+    pub fn is_ahead(&self, other: &Clock, life: Actor) -> bool {
+        self.of_life(life).any(|actor| self.next_dot(actor) > other.next_dot(actor))
+    }
+
+    /// The actors of that `life` that wrote something in the set; some may be named twice.
+    pub fn of_life(&self, life: Actor) -> impl Iterator<Item = Actor> {
+        let actors = self.entries.iter().map(|entry| entry.0).chain(self.cloud.iter().map(|dot| dot.actor));
+        actors.filter(move |actor| actor.shares_life(life))
     }
 
     /// Adds the write.

@@ -17,7 +17,7 @@
 //! | replication | `delete-forgets-tombstone` | partition | 1 | safety |
 //! | replication | `dot-given-twice` | partition | 1 | liveness |
 //! | replication | `dw-ignored` | floors | 1 | safety |
-//! | replication | `epoch-reused` | kv679-lost-disk | 1 | safety |
+//! | replication | `epoch-reused` | kv679-lost-key | 1 | safety |
 //! | replication | `floor-ignored` | sessions | 1 | safety |
 //! | replication | `forward-coordinated-twice` | partition | 1 | safety |
 //! | replication | `forward-for-an-earlier-life` | doubled-forwards | 1 | safety |

@@ -7,7 +7,7 @@
 //! | # | pitfall | what keeps it out | shown by | status |
 //! |---|---|---|---|---|
 //! | 1 | stale contexts make ever more siblings | a dot per value | `stale_contexts_never_make_more_siblings_than_there_are_concurrent_writers`, `concurrent-writers.toml`, `stale-context.toml` | covered |
-//! | 2 | a node that lost its data gives old dots to new writes | an epoch per start, and a new one when somebody knows more of it than it does | `a_node_that_lost_its_disk_reuses_no_dot`, `kv679_a_lost_disk`, `kv679-lost-key.toml`, `kv679_a_restored_backup`, `kv679_a_lost_key_under_a_living_actor`, `after_a_repair_no_dot_is_given_twice`, `lost-disk.toml` | covered |
+//! | 2 | a node that lost its data gives old dots to new writes | an epoch per start and key, and a new one when somebody knows more of it than it does | `a_node_that_lost_its_disk_reuses_no_dot`, `kv679_a_lost_disk`, `kv679-lost-key.toml`, `kv679_a_restored_backup`, `kv679_a_lost_key_under_a_living_actor`, `kv679_a_lost_key_of_which_nothing_is_known`, `after_a_repair_no_dot_is_given_twice`, `lost-disk.toml` | covered |
 //! | 3 | the same by way of a write that it did not coordinate | the same | `a_node_that_learns_its_own_old_writes_from_others_reuses_no_dot`, `kv679_an_amnesiac_that_hears_of_half_of_its_past`, `kv679_a_context_from_a_forgotten_past` | covered |
 //! | 4 | an old tombstone dominates a key that was made anew | an epoch per start; tombstones stay | `a_deleted_key_stays_deleted_when_an_old_replica_returns` | covered; purging: next |
 //! | 5 | a deleted value comes back | tombstones are never purged | `a_deleted_key_stays_deleted_when_an_old_replica_returns` | covered; purging: next |

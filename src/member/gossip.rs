@@ -9,6 +9,8 @@ use crate::base::limits::CAPACITY_MAX;
 
 /// Members that one message tells of, besides its sender. Bounds the cost of gossip whatever the cluster's size.
 pub const NEWS_MAX: usize = 64;
+/// Members that one message asks about by name.
+pub const WANTED_MAX: usize = 16;
 /// Accusations in one message.
 pub const ACCUSATIONS_MAX: usize = 64;
 
@@ -50,6 +52,8 @@ pub struct Gossip {
     pub layout: u64,
     /// Whether the sender wants to be told in return.
     pub wants_reply: bool,
+    /// Members of whom the sender knows nothing but their names, to be told of with the reply.
+    pub wanted: Vec<NodeId>,
 }
 
 impl Gossip {
@@ -57,6 +61,7 @@ impl Gossip {
     pub fn is_valid(&self) -> bool {
         self.others.len() <= NEWS_MAX
             && self.accusations.len() <= ACCUSATIONS_MAX
+            && self.wanted.len() <= if self.wants_reply { WANTED_MAX } else { 0 }
             && self.others.iter().chain([&self.sender]).all(|news| news.card.is_valid())
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::base::id::{Address, Generation, NodeId, Zone};
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant};
-use crate::member::gossip::{Accusation, Card, Gossip, NEWS_MAX, News};
+use crate::member::gossip::{Accusation, Card, Gossip, NEWS_MAX, News, WANTED_MAX};
 use crate::member::view::{Audience, Change, View};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ impl Party {
             self.now += EVERY;
             for from in (0..self.views.len()).filter(|&node| awake(node)) {
                 self.views[from].beat(self.now);
-                let gossip = self.views[from].tell(&mut self.rng, Audience::Anybody, 0, false);
+                let gossip = self.views[from].tell(&mut self.rng, Audience::Anybody, 0);
                 for to in (0..self.views.len()).filter(|&to| to != from && awake(to) && reaches(from, to)) {
                     self.views[to].merge(NodeId(from as u64), &gossip, self.now);
                     assert_eq!(self.views[to].invariants(), Ok(()));
@@ -90,7 +90,7 @@ fn one_observer_alone_convicts_nobody_among_three() {
         let now = party.now;
         party.views[0].beat(now);
         party.views[1].beat(now);
-        let mut gossip = party.views[1].tell(&mut party.rng, Audience::Anybody, 0, false);
+        let mut gossip = party.views[1].tell(&mut party.rng, Audience::Anybody, 0);
         gossip.others.clear();
         gossip.accusations.clear();
         party.views[0].merge(NodeId(1), &gossip, now);
@@ -108,12 +108,12 @@ fn an_echo_of_ones_own_accusation_is_not_a_second_observer() {
         party.views[0].beat(now);
         // Node 1 hears of 2 all the time, but says nothing of it to 0.
         party.views[2].beat(now);
-        let alive = party.views[2].tell(&mut party.rng, Audience::Anybody, 0, false);
+        let alive = party.views[2].tell(&mut party.rng, Audience::Anybody, 0);
         party.views[1].merge(NodeId(2), &alive, now);
         party.views[1].beat(now);
-        let said = party.views[0].tell(&mut party.rng, Audience::Anybody, 0, false);
+        let said = party.views[0].tell(&mut party.rng, Audience::Anybody, 0);
         party.views[1].merge(NodeId(0), &said, now);
-        let mut gossip = party.views[1].tell(&mut party.rng, Audience::Anybody, 0, false);
+        let mut gossip = party.views[1].tell(&mut party.rng, Audience::Anybody, 0);
         assert!(gossip.accusations.is_empty(), "{gossip:?}");
         gossip.others.clear();
         party.views[0].merge(NodeId(1), &gossip, now);
@@ -122,7 +122,7 @@ fn an_echo_of_ones_own_accusation_is_not_a_second_observer() {
 }
 
 fn accusing(party: &mut Party, from: usize, accused: u64, heartbeat: u64) -> Gossip {
-    let mut gossip = party.views[from].tell(&mut party.rng, Audience::Anybody, 0, false);
+    let mut gossip = party.views[from].tell(&mut party.rng, Audience::Anybody, 0);
     gossip.accusations =
         [Accusation { accused: NodeId(accused), generation: Generation(1), heartbeat }].into();
     gossip
@@ -140,7 +140,7 @@ fn one_liar_is_one_observer() {
     let own_word = accusing(&mut party, 2, 2, 100);
     party.views[0].merge(NodeId(2), &own_word, now);
     assert!(!party.down(0, 2));
-    let relayed = party.views[0].tell(&mut party.rng, Audience::Anybody, 0, false);
+    let relayed = party.views[0].tell(&mut party.rng, Audience::Anybody, 0);
     assert!(relayed.accusations.is_empty(), "who was told by one alone does not vouch for it");
     let second = accusing(&mut party, 3, 2, 100);
     party.views[0].merge(NodeId(3), &second, now);
@@ -160,8 +160,14 @@ fn what_one_observer_said_does_not_stand_in_a_larger_cluster() {
     let mut party = Party::new(2);
     party.run(8, |_, _| true, |node| node == 0);
     let (now, sender) = (party.now, News { card: card(2, 1), heartbeat: 1 });
-    let gossip =
-        Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
+    let gossip = Gossip {
+        sender,
+        others: Vec::new(),
+        accusations: Vec::new(),
+        layout: 0,
+        wants_reply: false,
+        wanted: Vec::new(),
+    };
     let changes = party.views[0].merge(NodeId(2), &gossip, now);
     assert_eq!(changes, [Change::Joined(card(2, 1)), Change::Up(NodeId(1))]);
     assert_eq!(party.views[0].invariants(), Ok(()));
@@ -177,11 +183,11 @@ fn who_asks_is_told_of_itself_though_it_is_taken_for_dead() {
         crowd.rounds_until(|node| node != 3, |view| view.is_down(NodeId(3)));
         let Party { views, rng, .. } = &mut crowd.party;
         let mut told = |audience| {
-            let gossip = views[0].tell(rng, audience, 0, false);
+            let gossip = views[0].tell(rng, audience, 0);
             gossip.others.iter().any(|news| news.card.node == NodeId(3))
         };
-        assert!(told(Audience::Asker(NodeId(3))));
-        assert!(!told(Audience::Anybody) && !told(Audience::Asker(NodeId(2))));
+        assert!(told(Audience::Asker(NodeId(3), &[])));
+        assert!(!told(Audience::Anybody) && !told(Audience::Asker(NodeId(2), &[])));
     }
 }
 
@@ -243,8 +249,14 @@ fn a_lower_generation_is_refused_and_a_higher_one_starts_anew() {
     let mut party = Party::new(2);
     let mut hear = |generation, heartbeat| {
         let sender = News { card: card(1, generation), heartbeat };
-        let gossip =
-            Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
+        let gossip = Gossip {
+            sender,
+            others: Vec::new(),
+            accusations: Vec::new(),
+            layout: 0,
+            wants_reply: false,
+            wanted: Vec::new(),
+        };
         party.views[0].merge(NodeId(1), &gossip, Instant::ZERO)
     };
     assert_eq!(hear(3, 1), [Change::Joined(card(1, 3))]);
@@ -267,8 +279,14 @@ fn gossip_has_a_bound_whatever_the_size_of_the_cluster() {
     let mut view = View::new(card(0, 1), EVERY, SUSPECT_AFTER, Instant::ZERO);
     for node in 1..500 {
         let sender = News { card: card(node, 1), heartbeat: 1 };
-        let gossip =
-            Gossip { sender, others: Vec::new(), accusations: Vec::new(), layout: 0, wants_reply: false };
+        let gossip = Gossip {
+            sender,
+            others: Vec::new(),
+            accusations: Vec::new(),
+            layout: 0,
+            wants_reply: false,
+            wanted: Vec::new(),
+        };
         view.merge(NodeId(node), &gossip, Instant::ZERO);
     }
     view.beat(Instant::ZERO + Duration::from_secs(2));
@@ -276,7 +294,7 @@ fn gossip_has_a_bound_whatever_the_size_of_the_cluster() {
     let mut rng = Stream::new(5, "gossip", 0);
     let mut told = alloc::collections::BTreeSet::new();
     for _ in 0..100 {
-        let gossip = view.tell(&mut rng, Audience::Neighbour, 0, true);
+        let gossip = view.tell(&mut rng, Audience::Neighbour, 0);
         assert!(gossip.is_valid() && gossip.others.len() <= NEWS_MAX);
         told.extend(gossip.others.iter().map(|news| news.card.node));
     }
@@ -300,7 +318,8 @@ impl Crowd {
             for node in 0..count {
                 let (others, accusations) = (Vec::new(), Vec::new());
                 let sender = News { card: card(node, 1), heartbeat: 1 };
-                let gossip = Gossip { sender, others, accusations, layout: 0, wants_reply: false };
+                let gossip =
+                    Gossip { sender, others, accusations, layout: 0, wants_reply: false, wanted: Vec::new() };
                 view.merge(NodeId(node), &gossip, Instant::ZERO);
             }
         }
@@ -308,9 +327,16 @@ impl Crowd {
         Crowd { party, told: 0, heard: alloc::vec![0; count as usize], longest: 0 }
     }
 
-    fn tell(&mut self, from: usize, to: usize, audience: Audience, awake: &impl Fn(usize) -> bool) {
+    /// The answer is whom the teller asks about.
+    fn tell(
+        &mut self,
+        from: usize,
+        to: usize,
+        audience: Audience,
+        awake: &impl Fn(usize) -> bool,
+    ) -> Vec<NodeId> {
         let Party { views, now, rng } = &mut self.party;
-        let gossip = views[from].tell(rng, audience, 0, false);
+        let gossip = views[from].tell(rng, audience, 0);
         self.told += 1;
         self.heard[to] += 1;
         self.longest = self.longest.max(gossip.others.len() + gossip.accusations.len());
@@ -318,6 +344,8 @@ impl Crowd {
             views[to].merge(NodeId(from as u64), &gossip, *now);
             assert_eq!(views[to].invariants(), Ok(()));
         }
+        assert!(gossip.is_valid());
+        gossip.wanted
     }
 
     /// One round of all who are awake.
@@ -328,9 +356,9 @@ impl Crowd {
             views[from].beat(*now);
             let (targets, watchers) = (views[from].targets(rng, 2), views[from].watchers(2));
             for to in targets.into_iter().map(|node| node.0 as usize) {
-                self.tell(from, to, Audience::Anybody, &awake);
+                let wanted = self.tell(from, to, Audience::Anybody, &awake);
                 if awake(to) {
-                    self.tell(to, from, Audience::Anybody, &awake);
+                    self.tell(to, from, Audience::Asker(NodeId(from as u64), &wanted), &awake);
                 }
             }
             for to in watchers.into_iter().map(|node| node.0 as usize) {
@@ -364,7 +392,7 @@ fn a_large_cluster_costs_each_member_no_more_than_a_small_one() {
         (crowd.told, crowd.longest) = (0, 0);
         (0..10).for_each(|_| crowd.round(|_| true));
         assert_eq!(crowd.told, 10 * 6 * count);
-        assert!(crowd.longest <= 8 + 8, "{}", crowd.longest);
+        assert!(crowd.longest <= 1 + 8 + 8, "{}", crowd.longest);
         let awake = |node| node != 7;
         let failed = crowd.rounds_until(awake, |view| view.is_down(NodeId(7)));
         crowd.heard.fill(0);
@@ -376,4 +404,42 @@ fn a_large_cluster_costs_each_member_no_more_than_a_small_one() {
         let bound = if count == 30 { (7 + 8, 8) } else { (10 + 10, 10) };
         assert!(failed <= bound.0 && back <= bound.1, "{count}: {failed} and {back} rounds");
     }
+}
+
+/// A node that starts with a layout and an empty memory meets the last few of many by name, not by chance, and from then
+/// on asks about nobody. Of a member that nobody knows it hears nothing, and that costs no more than the names.
+#[test]
+fn members_of_whom_nothing_was_heard_are_asked_about_by_name() {
+    let rounds = |expected: u64| {
+        let mut crowd = Crowd::new(240);
+        (0..40).for_each(|_| crowd.round(|_| true));
+        let mut fresh = View::new(card(7, 2), EVERY, SUSPECT_AFTER, Instant::ZERO);
+        let known = crowd.party.views[8].tell(&mut crowd.party.rng, Audience::Neighbour, 0);
+        fresh.merge(NodeId(8), &Gossip { others: Vec::new(), ..known }, Instant::ZERO);
+        fresh.expect((0..expected).map(NodeId));
+        crowd.party.views[7] = fresh;
+        let rounds = crowd.rounds_until(|_| true, |view| view.count() == 240);
+        let wanted = crowd.tell(7, 8, Audience::Anybody, &|_| true);
+        assert_eq!(wanted.len() as u64, expected.saturating_sub(240), "nobody who was heard of");
+        rounds
+    };
+    let (by_chance, by_name, with_strangers) = (rounds(0), rounds(240), rounds(242));
+    assert!(by_name <= 10 && with_strangers <= 10, "{by_name} and {with_strangers} rounds");
+    assert!(by_chance >= 2 * by_name, "{by_chance} against {by_name} rounds");
+}
+
+#[test]
+fn no_more_names_are_asked_about_or_answered_than_a_message_may_hold() {
+    let mut crowd = Crowd::new(500);
+    let Party { views, rng, .. } = &mut crowd.party;
+    views[0].expect((0..1000).map(NodeId));
+    let question = views[0].tell(rng, Audience::Anybody, 0);
+    assert!(question.wants_reply && question.wanted.len() == WANTED_MAX && question.is_valid());
+    let other = views[0].tell(rng, Audience::Anybody, 0);
+    assert_ne!(other.wanted, question.wanted, "others each time");
+    assert!(!Gossip { wants_reply: false, ..question.clone() }.is_valid());
+    let many: Vec<NodeId> = (1..200).map(NodeId).collect();
+    assert!(!Gossip { wanted: many.clone(), ..question }.is_valid());
+    let answer = views[1].tell(rng, Audience::Asker(NodeId(0), &many), 0);
+    assert!(answer.is_valid() && answer.others.len() <= NEWS_MAX && answer.wanted.is_empty());
 }

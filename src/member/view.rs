@@ -3,7 +3,8 @@
 //! Each round a node costs its peers a bounded number of messages of a bounded size, however large the cluster is:
 //! heartbeats go to the few who watch it ([`crate::member::watch`]), what has changed spreads to all as rumours
 //! ([`crate::member::rumour`]), and a little of everything else is told by chance, so that in time everybody knows
-//! everything even if all rumours about it were lost.
+//! everything even if all rumours about it were lost. Chance is slow with the last few of a thousand, though: members
+//! that the layout names and of whom nothing was heard are asked about by name.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
@@ -16,7 +17,7 @@ use crate::base::limits::MEMBERS_MAX;
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant};
 use crate::member::detector::{Charges, ONE_CONVICTS, Sign};
-use crate::member::gossip::{ACCUSATIONS_MAX, Accusation, Card, Gossip, NEWS_MAX, News};
+use crate::member::gossip::{ACCUSATIONS_MAX, Accusation, Card, Gossip, NEWS_MAX, News, WANTED_MAX};
 use crate::member::health::{Health, Symptoms};
 use crate::member::roster::{Member, Place, Roster};
 use crate::member::rumour::{Rumours, doublings};
@@ -52,11 +53,13 @@ pub enum Change {
 
 /// Whom a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub enum Audience<'a> {
     /// One who watches the same members.
     Neighbour,
-    /// One who asked. It is told of itself as well: if it lost its disk, it does not know that it had an earlier life.
-    Asker(NodeId),
+    /// One who asked, and whom it wants to hear of. It is told of itself as well: if it lost its disk, it does not know
+    /// that it had an earlier life.
+    Asker(NodeId, &'a [NodeId]),
+    /// One who is asked to reply.
     Anybody,
 }
 
@@ -91,6 +94,8 @@ impl fmt::Display for Belief {
 pub struct View {
     me: News,
     members: Roster,
+    /// Who should be a member, but was not heard of yet.
+    unheard: BTreeSet<NodeId>,
     /// The members in an order that chance changes, to draw from.
     deck: Vec<Place>,
     ring: Ring,
@@ -119,6 +124,7 @@ impl View {
         View {
             me: News { card: me, heartbeat: 0 },
             members: Roster::default(),
+            unheard: BTreeSet::new(),
             deck: Vec::new(),
             ring,
             watched: Vec::new(),
@@ -167,6 +173,9 @@ impl View {
         holds(count <= MEMBERS_MAX + 1, "no more members are known than there may be")?;
         let listed = (self.deck.len() + 1, self.ring.len());
         holds(listed == (count, count), "the deck and the ring list every member")?;
+        let mut unheard = self.unheard.iter().take(LOOKED_AT);
+        let unknown = unheard.all(|&node| node != me && self.members.place(node).is_none());
+        holds(unknown, "who is asked about is not known")?;
         let first = (self.me.heartbeat as usize).checked_rem(self.members.len()).unwrap_or(0);
         self.members.around(first).take(LOOKED_AT).map(|place| &self.members[place]).try_for_each(|member| {
             let node = member.card.node;
@@ -306,18 +315,39 @@ impl View {
         self.judge(place)
     }
 
-    /// What to tell a peer: this node, what is new, some others by chance, and who is accused of them.
-    pub fn tell(&mut self, rng: &mut Stream, audience: Audience, layout: u64, wants_reply: bool) -> Gossip {
-        let asker = match audience {
-            Audience::Asker(node) => self.members.place(node),
-            Audience::Neighbour | Audience::Anybody => None,
+    /// These are to be known. Who was not heard of yet is asked about.
+    pub fn expect(&mut self, members: impl Iterator<Item = NodeId>) {
+        let unknown = |node: &NodeId| *node != self.me.card.node && self.members.place(*node).is_none();
+        self.unheard = members.filter(unknown).collect();
+    }
+
+    /// Some of those who were not heard of yet, by chance.
+    fn wanted(&self, rng: &mut Stream) -> Vec<NodeId> {
+        let count = self.unheard.len();
+        let first = if count > WANTED_MAX { rng.below(count as u64) as usize } else { 0 };
+        self.unheard.iter().cycle().skip(first).take(count.min(WANTED_MAX)).copied().collect()
+    }
+
+    /// What to tell a peer: this node, whom it asked about, what is new, some others by chance, and who is accused of
+    /// them.
+    pub fn tell(&mut self, rng: &mut Stream, audience: Audience, layout: u64) -> Gossip {
+        let (asker, wanted) = match audience {
+            Audience::Asker(node, wanted) => (self.members.place(node), wanted),
+            Audience::Neighbour | Audience::Anybody => (None, &[][..]),
         };
-        let mut told = self.rumours.take(NEWS_MAX / 2, self.count());
+        let mut told: Vec<Place> = Vec::new();
+        let asked = wanted.iter().take(WANTED_MAX).filter_map(|&node| self.members.place(node));
+        asked.for_each(|place| {
+            if !told.contains(&place) {
+                told.push(place)
+            }
+        });
+        let news = self.rumours.take(NEWS_MAX / 2, self.count());
         let near = if audience == Audience::Neighbour { &self.watched[..] } else { &[] };
         let near = near.iter().filter_map(|&node| self.members.place(node));
         let (len, sampled) = (self.members.len(), if self.members.len() <= SMALL { SMALL } else { SAMPLE });
         let first = if len > 0 { rng.below(len as u64) as usize } else { 0 };
-        for place in near.chain(self.members.around(first).take(sampled)) {
+        for place in news.into_iter().chain(near).chain(self.members.around(first).take(sampled)) {
             if !told.contains(&place) {
                 told.push(place);
             }
@@ -327,7 +357,8 @@ impl View {
             others: Vec::with_capacity(told.len() + 1),
             accusations: Vec::new(),
             layout,
-            wants_reply,
+            wants_reply: audience == Audience::Anybody,
+            wanted: if audience == Audience::Anybody { self.wanted(rng) } else { Vec::new() },
         };
         gossip.others.extend(asker.map(|place| self.members[place].news()));
         for place in told.into_iter().filter(|&place| asker != Some(place)) {
@@ -340,7 +371,14 @@ impl View {
     pub fn tell_of_itself(&self, node: NodeId, layout: u64) -> Option<Gossip> {
         let member = self.members.get(node)?;
         let (sender, others) = (self.me.clone(), [member.news()].into());
-        Some(Gossip { sender, others, accusations: Vec::new(), layout, wants_reply: false })
+        Some(Gossip {
+            sender,
+            others,
+            accusations: Vec::new(),
+            layout,
+            wants_reply: false,
+            wanted: Vec::new(),
+        })
     }
 
     fn tell_of(&self, member: &Member, gossip: &mut Gossip) {
@@ -443,6 +481,7 @@ impl View {
         let place = self.members.add(Member::new(news, now));
         self.deck.push(place);
         self.ring.insert(news.card.node);
+        self.unheard.remove(&news.card.node);
         self.rumours.introduce(place, self.count());
         assert_eq!(self.members.len(), self.deck.len(), "each member is once in the deck");
         let mut changes = Vec::from([Change::Joined(news.card.clone())]);

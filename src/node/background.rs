@@ -107,24 +107,24 @@ impl Node {
         self.found(env);
         self.recall_round(env);
         for node in self.view.targets(&mut self.rng, FANOUT) {
-            self.gossip_to(node, Audience::Anybody, true, env);
+            self.gossip_to(node, Audience::Anybody, env);
         }
         for node in self.view.watchers(WATCHERS) {
-            self.gossip_to(node, Audience::Neighbour, false, env);
+            self.gossip_to(node, Audience::Neighbour, env);
         }
         // Seeds are contacted for ever, as long as nobody is known at their address: so a cluster forms, and so two
         // halves that have forgotten each other meet again.
         let strangers: Vec<Address> =
             self.seeds.iter().filter(|seed| seed.member.is_none()).map(|seed| seed.address.clone()).collect();
         for address in strangers {
-            let gossip = Box::new(self.gossip(Audience::Anybody, true));
+            let gossip = Box::new(self.gossip(Audience::Anybody));
             self.send(Target::Address(address), Message::Gossip(gossip), env);
         }
     }
 
-    fn gossip(&mut self, audience: Audience, wants_reply: bool) -> Gossip {
+    fn gossip(&mut self, audience: Audience) -> Gossip {
         let layout = self.layout();
-        self.view.tell(&mut self.rng, audience, layout, wants_reply)
+        self.view.tell(&mut self.rng, audience, layout)
     }
 
     /// The version of the layout in force, or zero.
@@ -146,12 +146,12 @@ impl Node {
             self.send(Target::Node(from), Message::LayoutWanted, env);
         }
         if gossip.wants_reply {
-            self.gossip_to(from, Audience::Asker(from), false, env);
+            self.gossip_to(from, Audience::Asker(from, &gossip.wanted), env);
         }
     }
 
-    pub(super) fn gossip_to(&mut self, node: NodeId, audience: Audience, wants_reply: bool, env: &mut Env) {
-        let gossip = Box::new(self.gossip(audience, wants_reply));
+    pub(super) fn gossip_to(&mut self, node: NodeId, audience: Audience, env: &mut Env) {
+        let gossip = Box::new(self.gossip(audience));
         self.send(Target::Node(node), Message::Gossip(gossip), env);
     }
 
@@ -228,6 +228,7 @@ impl Node {
         if self.is_amnesiac() && self.is_founded_by(&layout) {
             self.settle_in(env);
         }
+        self.view.expect(layout.nodes());
         self.placement = Some(self.config.known.of(&layout));
         env.out.facts.push(Fact::LayoutAdopted);
     }

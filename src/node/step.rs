@@ -8,6 +8,7 @@ use crate::base::id::{Address, ClusterId, Generation, NodeId, OpId, Slot, Zone};
 use crate::base::invariant::{Broken, holds};
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant, WallTime};
+use crate::causal::clock::Clock;
 use crate::causal::dot::Actor;
 use crate::causal::siblings::Siblings;
 use crate::disk::{Disk, DiskError};
@@ -31,6 +32,7 @@ use crate::node::timer::{Timer, Timers};
 use crate::node::wire::Sender;
 use crate::quorum::write::Ack;
 use crate::repair::hint::HintIndex;
+use crate::ring::layout::Layout;
 use crate::ring::placement::{Known, Placement};
 use crate::ring::token::slot_of;
 use crate::storage::Position;
@@ -225,9 +227,8 @@ impl Node {
             }
         };
         let mut epochs = Stream::new(seed, "node.epoch", 0);
-        let actor = identity.new_actor(&mut epochs);
-        let (store, Found { hints, layout }) =
-            Store::new(engine, actor, env.disk).map_err(OpenError::Scan)?;
+        let life = identity.new_life(&mut epochs);
+        let (store, Found { hints, layout }) = Store::new(engine, life, env.disk).map_err(OpenError::Scan)?;
         if identity.generation > Generation(1) {
             env.out.facts.push(Fact::Recovered);
         }
@@ -242,11 +243,13 @@ impl Node {
             zone: config.zone.clone(),
             capacity: config.capacity,
         };
+        let mut view = View::new(card, config.gossip_every, config.suspect_after, env.now.mono);
+        view.expect(layout.iter().flat_map(Layout::nodes));
         let timers = first_timers(&config, env.now.mono, &mut rng);
         Ok(Node {
             seeds: Seed::all(&config),
             epochs,
-            view: View::new(card, config.gossip_every, config.suspect_after, env.now.mono),
+            view,
             placement: layout.as_ref().map(|layout| config.known.of(layout)),
             layout_heard: layout.as_ref().map_or(0, |layout| layout.version),
             // Not among the numbers of an earlier start, even one that the disk has forgotten: a late answer to one of
@@ -422,15 +425,16 @@ impl Node {
         env.out.sends.push(Send { to, message });
     }
 
-    /// The actor that numbers the next write. A new one, if somebody knows writes by the present one that are not known
-    /// here: then its count cannot be trusted.
-    pub(super) fn actor(&mut self, env: &mut Env) -> Actor {
+    /// The actor that numbers the next write of a key of which `known` is known here: one of this life, or of a new
+    /// one, if somebody knows writes of this one that are not known here: then its counts cannot be trusted.
+    pub(super) fn actor(&mut self, known: &Clock, env: &mut Env) -> Actor {
         if self.store.forgot {
             self.store.forgot = false;
-            self.store.actor = self.identity.new_actor(&mut self.epochs);
+            self.store.life = self.identity.new_life(&mut self.epochs);
             env.out.facts.push(Fact::ActorRenewed);
         }
-        self.store.actor
+        let life = self.store.life;
+        known.of_life(life).max().unwrap_or_else(|| life.for_key(self.epochs.next()))
     }
 
     /// A stamp above all that this node has given, and above `seen`: the wall clock as long as that runs forward (a

@@ -35,10 +35,10 @@ type Scan = fn(&mut Engine, &[u8], &[u8], usize, &mut dyn Disk) -> Result<Vec<(B
 pub struct Store {
     pub(super) engine: Engine,
     pub(super) forest: Forest,
-    /// Who numbers the writes that are coordinated here.
-    pub(super) actor: Actor,
-    /// A write by `actor` has come from elsewhere that was not known here: the copy of its key here was lost, or never
-    /// whole. There may be more of them, so the actor must number nothing any more (Riak's issue kv679).
+    /// The life whose actors number the writes that are coordinated here, one for each key.
+    pub(super) life: Actor,
+    /// A write of this life has come from elsewhere that was not known here: the copy of its key here was lost, or never
+    /// whole. There may be more of them, so nothing must be numbered in it any more (Riak's issue kv679).
     pub(super) forgot: bool,
     /// The keys whose newest state is not on the disk yet, and the log position that covers it.
     unsynced: BTreeMap<Bytes, Position>,
@@ -108,8 +108,8 @@ pub struct Found {
 impl Store {
     /// Builds the forest and the hint index by one scan over an engine that has just been opened. Damage costs the
     /// keys it hits: what is not in the forest looks missing to the replicas, which makes them send it.
-    pub fn new(engine: Engine, actor: Actor, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
-        let mut store = Store::over(engine, actor);
+    pub fn new(engine: Engine, life: Actor, disk: &mut dyn Disk) -> Result<(Store, Found), ReadError> {
+        let mut store = Store::over(engine, life);
         let mut hints = HintIndex::default();
         let (from, to) = keyspace::data_range();
         store.scan_with(Engine::scan_around, from, &to, disk, |forest, engine_key, value| {
@@ -139,9 +139,9 @@ impl Store {
         Ok(Store::over(engine, Actor { node: NodeId(0), epoch: 0 }))
     }
 
-    fn over(engine: Engine, actor: Actor) -> Store {
+    fn over(engine: Engine, life: Actor) -> Store {
         let (forest, unsynced, syncing) = (Forest::default(), BTreeMap::new(), VecDeque::new());
-        Store { engine, forest, actor, forgot: false, unsynced, syncing, scratch: Scratch::default() }
+        Store { engine, forest, life, forgot: false, unsynced, syncing, scratch: Scratch::default() }
     }
 
     /// What is stored of a key; empty if nothing ever was.
@@ -213,7 +213,7 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<(bool, Position), StoreError> {
         let before = self.load(key, disk)?;
-        self.forgot |= news.clock().is_ahead(before.clock(), self.actor);
+        self.forgot |= news.clock().is_ahead(before.clock(), self.life);
         let mut after = before.clone();
         if !after.merge(news) {
             return Ok((false, self.engine.appended()));

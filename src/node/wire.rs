@@ -29,7 +29,7 @@ use crate::node::message::Message;
 /// Bytes before the message.
 pub const HEADER: usize = 40;
 const MAGIC: [u8; 2] = *b"kv";
-const VERSION: u8 = 7;
+const VERSION: u8 = 8;
 const SUM_AT: usize = 32;
 
 /// Who sent a frame.
@@ -170,7 +170,7 @@ mod tests {
                 "0700000000000000",
                 "0300000000000000",
                 "0500000000000000",
-                "75e71ef47c2e079a",
+                "c4a9817d97554fc4",
                 "0909036b657900",
             )
         );

@@ -111,6 +111,11 @@ impl Layout {
         &self.members
     }
 
+    /// Who is placed, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.members.iter().map(|member| member.node)
+    }
+
     pub fn member(&self, node: NodeId) -> Option<&Member> {
         let index = self.members.binary_search_by_key(&node, |member| member.node).ok()?;
         self.members.get(index)

@@ -120,6 +120,39 @@ fn kv679_a_lost_key_under_a_living_actor() {
     trial.conclude();
 }
 
+/// The same, and nobody tells it: it coordinates the key again before anybody has compared with it, and its client knows
+/// nothing of the key either. What it knows cannot be told from a key that is new.
+#[test]
+fn kv679_a_lost_key_of_which_nothing_is_known() {
+    let mut trial = Trial::new();
+    let before = trial.table.clone();
+    trial.write(1, "first", Level::Quorum);
+    trial.write(1, "second", Level::Quorum);
+    trial.table.nodes.insert(1, before.nodes[&1].clone());
+    trial.table.disks.insert(1, before.disks[&1].clone());
+    // The clone would draw the same chances as the first time; a node that goes on does not.
+    trial.table.request(1, at(put_with("another key", "value", None), Level::One));
+    let renewed = trial.table.count(Fact::ActorRenewed);
+    trial.write(1, "third", Level::Quorum);
+    assert_eq!(trial.table.count(Fact::ActorRenewed), renewed, "nothing tells it");
+    trial.conclude();
+}
+
+/// Not to forget keys that it never had costs nothing: a node numbers all writes of a key under one name.
+#[test]
+fn a_key_has_one_actor_for_each_life_of_a_node() {
+    let mut trial = Trial::new();
+    (0..5).for_each(|n| trial.write(1, &n.to_string(), Level::Quorum));
+    let config = trial.table.crash(1);
+    trial.table.boot(config).expect("it starts");
+    trial.settle();
+    (5..9).for_each(|n| trial.write(1, &n.to_string(), Level::Quorum));
+    let actors: BTreeSet<Actor> = trial.dots.iter().map(|dot| dot.actor).collect();
+    let generations: Vec<u64> = actors.iter().map(|actor| actor.generation()).collect();
+    assert!(generations == [1, 2] || generations == [2, 1], "{actors:?}");
+    trial.conclude();
+}
+
 /// kv679_dataloss_fb2, the case that a generator found: the amnesiac hears of a part of its past only, from a replica
 /// that has not all of it either, and goes on from there.
 #[test]

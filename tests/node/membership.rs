@@ -76,7 +76,7 @@ fn one_lying_peer_convicts_nobody() {
         let accuse =
             |node, heartbeat| Accusation { accused: NodeId(node), generation: Generation(1), heartbeat };
         let accusations = vec![accuse(3, u64::MAX), accuse(4, 1_000_000), accuse(5, u64::MAX)];
-        let lie = Gossip { accusations, wants_reply: true, ..*own };
+        let lie = Gossip { accusations, wants_reply: true, wanted: Vec::new(), ..*own };
         for to in [1, 3, 4, 5] {
             let from = table.nodes[&2].sender();
             table.step(to, Input::Peer { from, message: Message::Gossip(Box::new(lie.clone())) });
@@ -108,4 +108,30 @@ fn a_long_split_heals_by_itself() {
     let (replicas, _) = table.replicas("key");
     let first = table.peek(replicas[0], "key");
     assert!(replicas.iter().all(|&node| table.peek(node, "key") == first));
+}
+
+/// Which members node 1 asked about by name, in each of its questions since `first` of what was delivered.
+fn wanted(table: &Table, first: usize) -> Vec<Vec<u64>> {
+    let questions = table.delivered[first..].iter().filter_map(|(from, _, message)| match message {
+        Message::Gossip(gossip) if *from == 1 && gossip.wants_reply => Some(&gossip.wanted),
+        _ => None,
+    });
+    questions.map(|wanted| wanted.iter().map(|node| node.0).collect()).collect()
+}
+
+/// What a node believed of others is gone with its memory; whom it has to know stands in the layout on its disk.
+#[test]
+fn a_node_that_starts_again_asks_about_the_members_of_its_layout() {
+    let mut table = Table::new(5);
+    assert_eq!(wanted(&table, 0).pop(), Some(Vec::new()));
+    let config = table.crash(1);
+    let before = table.delivered.len();
+    table.boot(config).expect("it starts");
+    (2..=5).for_each(|node| table.put_to_sleep(node));
+    table.advance(Duration::from_secs(2));
+    (2..=5).for_each(|node| table.wake(node));
+    table.advance(Duration::from_secs(3));
+    let mut asked = wanted(&table, before);
+    assert_eq!(asked[0], [2, 3, 4, 5]);
+    assert_eq!(asked.pop(), Some(Vec::new()), "everybody was heard of");
 }

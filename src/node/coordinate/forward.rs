@@ -129,7 +129,7 @@ impl Node {
     pub(in crate::node) fn on_stale_forward(&mut self, from: NodeId, op: OpId, env: &mut Env) {
         env.out.facts.push(Fact::StaleForward);
         self.send(Target::Node(from), Message::Forwarded { op, outcome: None }, env);
-        self.gossip_to(from, Audience::Anybody, false, env);
+        self.gossip_to(from, Audience::Asker(from, &[]), env);
     }
 
     /// The replica that was asked has the outcome.

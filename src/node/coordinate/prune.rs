@@ -30,7 +30,7 @@ impl Node {
     fn age(&self, actor: Actor) -> Option<u64> {
         let is_own = actor.node == self.me();
         let now = if is_own { Some(self.identity.generation) } else { self.view.generation(actor.node) };
-        let is_over = |now: u64| actor.generation() < now && actor != self.store.actor;
+        let is_over = |now: u64| actor.generation() < now && !actor.shares_life(self.store.life);
         is_over(now?.0).then(|| actor.generation())
     }
 }

@@ -192,9 +192,8 @@ impl Node {
             let context = self.context_of(request, seen.unwrap_or_default(), dot);
             return Ok(Numbered { siblings, dot, context, result, again: true });
         }
-        self.store.forgot |=
-            seen.as_ref().is_some_and(|seen| seen.is_ahead(before.clock(), self.store.actor));
-        let actor = self.actor(env);
+        self.store.forgot |= seen.as_ref().is_some_and(|seen| seen.is_ahead(before.clock(), self.store.life));
+        let actor = self.actor(before.clock(), env);
         let write = Write { actor, stamp: self.stamp(before.last_stamp(), env), id: request.id };
         let mut siblings = before.clone();
         let (dot, result) = match &request.command {
