@@ -82,7 +82,9 @@ impl Clock {
         if self.covers(dot) {
             return;
         }
-        if let Err(at) = self.cloud.binary_search(&dot) {
+        if dot.counter == self.contiguous(dot.actor) + 1 {
+            self.raise(dot.actor, dot.counter);
+        } else if let Err(at) = self.cloud.binary_search(&dot) {
             self.cloud.insert(at, dot);
         }
         self.dissolve(dot.actor);

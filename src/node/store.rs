@@ -187,18 +187,18 @@ impl Store {
         in_line(&self.syncing, self.engine.durable(), self.engine.appended())
     }
 
-    /// Replaces what is stored of a key: `before` must be what [`Store::load`] gave.
+    /// Replaces what is stored of a key: `before` must be the fingerprint of what [`Store::load`] gave.
     pub fn save(
         &mut self,
         key: &Bytes,
-        before: &Siblings,
+        before: Option<u128>,
         after: &Siblings,
         disk: &mut dyn Disk,
     ) -> Result<Position, StoreError> {
         let slot = slot_of(key);
         let data_key = |buffer: &mut Vec<u8>| keyspace::data_key(slot, key, buffer);
         let (_, position) = self.with_key(data_key, |store, key| store.write(key, after, disk))?;
-        self.forest.update(slot, key, fingerprint(before), fingerprint(after));
+        self.forest.update(slot, key, before, fingerprint(after));
         self.unsynced.insert(key.clone(), position);
         self.syncing.push_back((position, key.clone()));
         Ok(position)
@@ -212,16 +212,16 @@ impl Store {
         news: &Siblings,
         disk: &mut dyn Disk,
     ) -> Result<(bool, Position), StoreError> {
-        let before = self.load(key, disk)?;
-        self.forgot |= news.clock().is_ahead(before.clock(), self.life);
-        let mut after = before.clone();
-        if !after.merge(news) {
+        let mut siblings = self.load(key, disk)?;
+        self.forgot |= news.clock().is_ahead(siblings.clock(), self.life);
+        let before = fingerprint(&siblings);
+        if !siblings.merge(news) {
             return Ok((false, self.engine.appended()));
         }
-        if !after.is_valid() {
+        if !siblings.is_valid() {
             return Err(StoreError::TooLarge);
         }
-        let position = self.save(key, &before, &after, disk)?;
+        let position = self.save(key, before, &siblings, disk)?;
         Ok((true, position))
     }
 

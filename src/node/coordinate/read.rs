@@ -50,7 +50,7 @@ pub struct ReadOp {
     /// What each replica answered, to know whom to repair.
     pub(super) answers: PerReplica<(NodeId, Arc<Siblings>)>,
     /// All answers merged.
-    pub(super) merged: Siblings,
+    pub(super) merged: Arc<Siblings>,
     /// What the client is about to be shown.
     pub(super) goal: Option<Goal>,
     /// Too few can still answer.
@@ -127,7 +127,7 @@ impl Node {
                 siblings: consistency.siblings,
                 tally,
                 answers: PerReplica::new(),
-                merged: Siblings::default(),
+                merged: Arc::default(),
                 goal: None,
                 hopeless: false,
                 replied: false,
@@ -244,7 +244,12 @@ impl ReadOp {
         };
         self.tally.answered(node);
         if self.answers.iter().all(|known| known.0 != node) {
-            self.merged.merge(&siblings);
+            // Replicas usually agree: then what the first one told is shared, and nothing is copied.
+            if self.answers.is_empty() {
+                self.merged = siblings.clone();
+            } else if !self.merged.knows(&siblings) {
+                Arc::make_mut(&mut self.merged).merge(&siblings);
+            }
             self.answers.push((node, siblings));
         }
     }
@@ -256,7 +261,7 @@ impl ReadOp {
             && self.tally.shortfall().is_none()
             && self.merged.clock().descends(&self.floor)
         {
-            let siblings = Arc::new(Siblings::clone(&self.merged));
+            let siblings = self.merged.clone();
             self.goal = Some(Goal { siblings, holders: PerReplica::new(), sent: PerReplica::new() });
         }
         let Some(goal) = &mut self.goal else { return PerReplica::new() };

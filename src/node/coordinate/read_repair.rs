@@ -5,10 +5,7 @@
 //! client is answered, and counts when it is on the replica's disk; what later answers bring is repaired afterwards.
 //! Stand-ins are never repaired: they do not answer reads, and keys that are read would fill them.
 
-use alloc::sync::Arc;
-
 use crate::base::id::{NodeId, OpId};
-use crate::causal::siblings::Siblings;
 use crate::node::coordinate::Op;
 use crate::node::coordinate::read::ReadOp;
 use crate::node::fact::Fact;
@@ -56,10 +53,9 @@ impl Node {
             Some(goal) => goal.sent.contains(node) && goal.siblings.knows(&op.merged),
             None => false,
         };
-        let mut shared = None;
         for (node, _) in op.answers.iter().filter(|(node, held)| !held.knows(&op.merged) && !sent(node)) {
             env.out.facts.push(Fact::ReadRepaired);
-            let siblings = shared.get_or_insert_with(|| Arc::new(Siblings::clone(&op.merged))).clone();
+            let siblings = op.merged.clone();
             if *node == self.me() {
                 // A failure here leaves the key as it is, for the Merkle exchange to find.
                 let _ = self.store.merge(&op.key, &siblings, env.disk);

@@ -20,7 +20,7 @@ use crate::node::message::Message;
 use crate::node::outbox::Target;
 use crate::node::request::{Command, Outcome, Rejection, Request};
 use crate::node::step::{Node, Waiter};
-use crate::node::store::StoreError;
+use crate::node::store::{StoreError, fingerprint};
 use crate::quorum::tally::Decision;
 use crate::quorum::write::{Ack, WriteTally};
 use crate::ring::placement::Placement;
@@ -159,7 +159,7 @@ impl Node {
             env.out.facts.push(Fact::RequestRepeated);
             return Ok(self.store.engine.appended());
         }
-        let saved = self.store.save(key, before, &numbered.siblings, env.disk);
+        let saved = self.store.save(key, fingerprint(before), &numbered.siblings, env.disk);
         let position = saved.map_err(|error| self.refuse(error, env))?;
         if numbered.siblings.versions().len() > 1 {
             env.out.facts.push(Fact::SiblingCreated);
@@ -176,7 +176,7 @@ impl Node {
     ) -> (PerReplica<(NodeId, NodeId)>, PerReplica<NodeId>) {
         let replicas = placement.replicas(slot).iter().copied();
         let mut unusable: PerReplica<NodeId> = replicas.filter(|&node| !self.usable(node)).collect();
-        if !sloppy {
+        if !sloppy || unusable.is_empty() {
             return (PerReplica::new(), unusable);
         }
         let stand_ins = preference::stand_ins(placement, slot, |node| self.usable(node), &unusable);
