@@ -11,11 +11,11 @@
 //! | operation | by | frames | least | values | least | syncs | least | bytes | least | ratio | headers | bodies |
 //! |---|---|---|---|---|---|---|---|---|---|---|---|---|
 //! | get | a replica | 4 | 4 | 0 | 0 | 0 | 0 | 248 | 102 | 2.43 | 124 | 22 |
-//! | get | another node | 6 | 6 | 1 | 1 | 0 | 0 | 1,394 | 1,156 | 1.21 | 185 | 53 |
-//! | put | a replica | 4 | 4 | 2 | 2 | 3 | 3 | 2,294 | 2,110 | 1.09 | 122 | 62 |
-//! | put | another node | 6 | 6 | 3 | 3 | 3 | 3 | 3,477 | 3,165 | 1.10 | 183 | 129 |
-//! | delete | a replica | 4 | 4 | 0 | 0 | 3 | 3 | 288 | 108 | 2.67 | 124 | 56 |
-//! | delete | another node | 6 | 6 | 0 | 0 | 3 | 3 | 491 | 170 | 2.89 | 186 | 135 |
+//! | get | another node | 6 | 6 | 1 | 1 | 0 | 0 | 1,394 | 1,157 | 1.20 | 185 | 52 |
+//! | put | a replica | 4 | 4 | 2 | 2 | 3 | 3 | 2,294 | 2,112 | 1.09 | 122 | 60 |
+//! | put | another node | 6 | 6 | 3 | 3 | 3 | 3 | 3,477 | 3,168 | 1.10 | 183 | 126 |
+//! | delete | a replica | 4 | 4 | 0 | 0 | 3 | 3 | 288 | 110 | 2.62 | 124 | 54 |
+//! | delete | another node | 6 | 6 | 0 | 0 | 3 | 3 | 491 | 174 | 2.82 | 186 | 131 |
 //!
 //! "Least" is what the protocol needs: all N replicas are asked and answer, because reads repair whom they find behind
 //! and writes go to all; only one whole copy of what is read has to reach the coordinator, and each replica but the
@@ -30,7 +30,7 @@
 //! - the operation's number: 6 bytes. Numbers begin anywhere in 48 bits, so that an answer to an earlier life of the
 //!   asker meets nothing;
 //! - key and value as they are. What comes last in a frame needs no length;
-//! - for each actor of a clock its node, its epoch (4 random bytes, and the generation), and its counter. Small numbers
+//! - for each actor of a clock its node, its epoch (5 random bytes, and the generation), and its counter. Small numbers
 //!   have 7 bits in a byte;
 //! - a dot as a place in the clock that comes with it, and how far it lies behind that: 2 bytes. A stamp: 8 bytes;
 //! - a fingerprint: 16 bytes. Eight would be as good as a frame's checksum. But here chance is not all: clients choose
@@ -47,13 +47,13 @@
 //! |---|---|---|
 //! | question for a copy | 5 | operation's number 3, length of the key 1, whole or fingerprint 1 |
 //! | fingerprint | 6 | operation's number 3, marks of variants 3 |
-//! | copy, or write to store | 26 | the dot's actor again 9, epoch 4, operation's number 3, value's length 3, rest 7 |
+//! | copy, or write to store | 25 | the dot's actor again 9, epoch 3, operation's number 3, value's length 3, rest 7 |
 //! | acknowledgement | 5 | operation's number 3, marks of variants 2 |
 //! | forward | 36 | wishes 18, zone 8, operation's number 3, lengths and marks 7 |
-//! | answer to it | 31 | the dot's actor again 9, seal of the context 9, epoch 4, operation's number 3, rest 6 |
+//! | answer to it | 30 | the dot's actor again 9, seal of the context 9, epoch 3, operation's number 3, rest 6 |
 //!
 //! (A number of more than 32 bits takes 9 bytes. Without a value a write to store, and a forward, have 3 fewer. A
-//! client's context, as the forward of this delete has one, is 15 more: its seal 9, epoch 4, lengths 2. Wishes go with
+//! client's context, as the forward of this delete has one, is 14 more: its seal 9, epoch 3, lengths 2. Wishes go with
 //! those of reads, each with a mark. The sender's zone is known from gossip already.)
 //!
 //! The N sends of a value share it in memory.
@@ -66,12 +66,12 @@
 //!
 //! | operation | by | allocations | least | bytes allocated | of the coordinator | its time |
 //! |---|---|---|---|---|---|---|
-//! | get | a replica | 27 | 3 | 5,800 | 15 | 2.1 µs |
-//! | get | another node | 32 | 5 | 7,110 | 15 | 2.3 µs |
-//! | put | a replica | 35 | 4 | 9,730 | 13 | 5.2 µs |
-//! | put | another node | 42 | 7 | 11,380 | 3 | 0.9 µs |
-//! | delete | a replica | 30 | 4 | 1,910 | 12 | 3.5 µs |
-//! | delete | another node | 36 | 6 | 2,410 | 3 | 0.8 µs |
+//! | get | a replica | 23 | 3 | 5,320 | 11 | 2.1 µs |
+//! | get | another node | 28 | 5 | 6,640 | 11 | 2.3 µs |
+//! | put | a replica | 25 | 4 | 9,310 | 9 | 5.2 µs |
+//! | put | another node | 32 | 7 | 10,880 | 3 | 0.9 µs |
+//! | delete | a replica | 20 | 4 | 1,420 | 8 | 3.5 µs |
+//! | delete | another node | 26 | 6 | 1,910 | 3 | 0.8 µs |
 //!
 //! "Least" counts what is made by the operation, outlives the step that makes it, and has no place of its own yet. For
 //! a get by a replica that is the value, the set of siblings around it, and the answer. For a put it is the set, which
@@ -87,19 +87,18 @@
 //! |---|---|---|
 //! | the least | 3 | 4 |
 //! | sets decoded, from the store or a frame, and dropped with the step | 8 | 17 |
-//! | copies of sets and of clocks | 5 | 8 |
+//! | a copy of a clock; the empty set that answers are merged into | 1 | 1 |
 //! | clock and versions of a set that stays, beside the set | 2 | 2 |
 //! | fingerprints in boxes, two at each end | 4 | 0 |
-//! | a clock's cloud, through which a new dot passes | 0 | 2 |
 //! | keys decoded for one step | 2 | 0 |
 //! | the context before it is shared, and the answer's list beside it | 2 | 1 |
-//! | the operation's entry; the search for stand-ins | 1 | 1 |
-//! | together | 27 | 35 |
+//! | the operation's entry | 1 | 0 |
+//! | together | 23 | 25 |
 //!
-//! Of the 27 of a get, 14 outlive their step; of the 35 of a put, 7. They were 63 and 97 (in the other rows 71, 119, 86
-//! and 101) before values, and keys of the engine, were encoded into a buffer that stays, fingerprints were hashed as
-//! they are encoded, values were decoded from where they lie, and lists of replicas lay in their owner. Most of what is
-//! left follows from one habit: a set is decoded as a whole, even where only its clock or its fingerprint is asked for.
+//! They were 63 and 97 (in the other rows 71, 119, 86 and 101) before values, and keys of the engine, were encoded into
+//! a buffer that stays, fingerprints were hashed as they are encoded, values were decoded from where they lie, lists of
+//! replicas lay in their owner, and what replicas agree on was shared. Most of what is left follows from one habit: a
+//! set is decoded as a whole, even where only its clock or its fingerprint is asked for.
 //!
 //! ## On loopback
 //!
@@ -109,9 +108,9 @@
 //!
 //! | command | frames | syncs | allocations | bytes allocated | processor time | p50 | p99 |
 //! |---|---|---|---|---|---|---|---|
-//! | `SET` | 4.0 | 3.0 | 44 | 13,000 | 1,030 µs | 0.96 ms | 2 ms |
-//! | `GET` | 4.0 | 0.0 | 35 | 7,300 | 450 µs | 0.35 ms | 0.6 ms |
-//! | `DEL` | 4.0 | 3.0 | 39 | 3,900 | 980 µs | 0.92 ms | 3 ms |
+//! | `SET` | 4.0 | 3.0 | 34 | 12,500 | 1,030 µs | 0.96 ms | 2 ms |
+//! | `GET` | 4.0 | 0.0 | 31 | 6,900 | 450 µs | 0.35 ms | 0.6 ms |
+//! | `DEL` | 4.0 | 3.0 | 28 | 3,300 | 980 µs | 0.92 ms | 3 ms |
 //!
 //! Sockets add 8 or 9 allocations to those of the nodes. The processor time is the system's: threads that wake each
 //! other across sockets for one operation at a time, where under load one wake serves many.

@@ -68,8 +68,8 @@ const OPERATION: usize = 6;
 const DIGEST: usize = 16;
 /// Nanoseconds since 1970.
 const STAMP: usize = 8;
-/// Of an actor's epoch, which is random so that none is used twice.
-const RANDOM: usize = 4;
+/// Of an actor's epoch, which is random so that none is used twice: 24 bits for the life, 16 for the key.
+const RANDOM: usize = 5;
 /// What a write is asked to wait for: W, PW and DW (one byte each), zones and sloppiness (one), milliseconds (two).
 const WISHES: usize = 6;
 /// Acknowledgements, and how many of them are durable: at most seven of each.
