@@ -8,8 +8,8 @@ use crate::base::id::{Generation, NodeId};
 /// Who numbers writes of a key: a node in one of its epochs.
 ///
 /// An epoch is of one *life* of its node, which ends whenever the node may have forgotten writes that it numbered (see
-/// `node::identity`), and of one key: so a node that lost data never gives the same name to two writes, and never claims
-/// to have seen writes that it forgot.
+/// `node::identity`), and of one key: so a node that lost data never gives the same name to two writes, and never
+/// claims to have seen writes that it forgot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Actor {
     pub node: NodeId,
@@ -29,8 +29,8 @@ impl Actor {
     }
 
     /// The one of the same life that numbers a key that nothing of that life is known of. It is another one each time:
-    /// if the key was written before, and its copy here was lost without a trace, the names of then are not given again.
-    /// (Of 65,536 such keys, one gets its former names.)
+    /// if the key was written before, and its copy here was lost without a trace, the names of then are not given
+    /// again. (Of 65,536 such keys, one gets its former names.)
     pub fn for_key(self, chance: u64) -> Actor {
         Actor { node: self.node, epoch: chance << LIFE_BITS | self.epoch & low(LIFE_BITS) }
     }

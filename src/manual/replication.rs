@@ -159,13 +159,13 @@
 //!
 //! ## What keeps siblings few, and dots unique
 //!
-//! One dot for each value (a dotted version vector set), and clocks that are exact sets ([`crate::causal::clock`]):
-//! a write discards what its client saw and nothing else, so there are never more siblings than truly concurrent
-//! writes. Actors carry an epoch that is drawn at every start of a node ([`crate::node::identity`]), so a node that
-//! lost the end of its log, or its whole disk, or was given an old copy of it, cannot give an old name to a new write.
-//! One that turns out, while it runs, not to know a write of its own (its copy of one key was lost) goes on under a new
-//! epoch as well (`actor_renewed`). And in case nobody tells it, each key has an epoch of its own: the first time that a
-//! node, since its start, numbers a write of a key, it draws a part of the epoch anew
+//! One dot for each value (a dotted version vector set), and clocks that are exact sets ([`crate::causal::clock`]): a
+//! write discards what its client saw and nothing else, so there are never more siblings than truly concurrent writes.
+//! Actors carry an epoch that is drawn at every start of a node ([`crate::node::identity`]), so a node that lost the
+//! end of its log, or its whole disk, or was given an old copy of it, cannot give an old name to a new write. One that
+//! turns out, while it runs, not to know a write of its own (its copy of one key was lost) goes on under a new epoch as
+//! well (`actor_renewed`). And in case nobody tells it, each key has an epoch of its own: the first time that a node,
+//! since its start, numbers a write of a key, it draws a part of the epoch anew
 //! ([`Actor::for_key`](crate::causal::dot::Actor::for_key)); a key that is lost without a trace meets its former name
 //! once in 65,536 times. A clock has no more entries for that.
 //!
@@ -227,8 +227,8 @@
 //! A message tells of 64 members at most: first whom the other asked about, then what is new, a number of times that
 //! grows with the logarithm of the cluster's size, then whom both watch, then some by chance. A node asks about members
 //! that its layout names and of whom it has not heard, 16 at a time: chance alone would find most of a thousand soon,
-//! and the last few after minutes. From 16 nodes on, `suspect_after` is stretched by
-//! log2(members) / 4, as heartbeats come by more detours.
+//! and the last few after minutes. From 16 nodes on, `suspect_after` is stretched by log2(members) / 4, as heartbeats
+//! come by more detours.
 //!
 //! What is left: frames between nodes are not signed. A peer that lies can hide that somebody died, by inventing
 //! heartbeats; shut somebody out, or stop it, by inventing a higher generation; and move data, by inventing a layout.

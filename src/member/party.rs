@@ -406,8 +406,8 @@ fn a_large_cluster_costs_each_member_no_more_than_a_small_one() {
     }
 }
 
-/// A node that starts with a layout and an empty memory meets the last few of many by name, not by chance, and from then
-/// on asks about nobody. Of a member that nobody knows it hears nothing, and that costs no more than the names.
+/// A node that starts with a layout and an empty memory meets the last few of many by name, not by chance, and from
+/// then on asks about nobody. Of a member that nobody knows it hears nothing, and that costs no more than the names.
 #[test]
 fn members_of_whom_nothing_was_heard_are_asked_about_by_name() {
     let rounds = |expected: u64| {

@@ -2,12 +2,12 @@
 //!
 //! It answers three questions. *Is this folder mine?* A folder of another cluster or node is refused before anything in
 //! it is touched. *Am I the newest process under this name?* The generation goes up at every start, and peers refuse a
-//! lower one. *May I go on numbering writes where I stopped?* Never: a node that crashed may have sent writes to
-//! others that its own disk then lost, and would give their names to new writes, which replicas would drop as known.
-//! So its life as an actor is new at every start: 24 random bits, which no disk has to remember, beside the generation.
-//! A node that lost its whole disk, or was given an old copy of it back, counts its generations again and still does
-//! not meet an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes of it that
-//! are not known here ([`Store::merge`](super::store::Store::merge)). And because nobody may turn out to: a key of which
+//! lower one. *May I go on numbering writes where I stopped?* Never: a node that crashed may have sent writes to others
+//! that its own disk then lost, and would give their names to new writes, which replicas would drop as known. So its
+//! life as an actor is new at every start: 24 random bits, which no disk has to remember, beside the generation. A node
+//! that lost its whole disk, or was given an old copy of it back, counts its generations again and still does not meet
+//! an old epoch. It is renewed while the node runs, too, whenever somebody turns out to know writes of it that are not
+//! known here ([`Store::merge`](super::store::Store::merge)). And because nobody may turn out to: a key of which
 //! nothing of this life is known here is numbered under an epoch of its own ([`Actor::for_key`]).
 //!
 //! Peers refuse generations below the one that they know, so such a node would speak to the deaf. It hears from them of

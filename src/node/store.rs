@@ -37,8 +37,8 @@ pub struct Store {
     pub(super) forest: Forest,
     /// The life whose actors number the writes that are coordinated here, one for each key.
     pub(super) life: Actor,
-    /// A write of this life has come from elsewhere that was not known here: the copy of its key here was lost, or never
-    /// whole. There may be more of them, so nothing must be numbered in it any more (Riak's issue kv679).
+    /// A write of this life has come from elsewhere that was not known here: the copy of its key here was lost, or
+    /// never whole. There may be more of them, so nothing must be numbered in it any more (Riak's issue kv679).
     pub(super) forgot: bool,
     /// The keys whose newest state is not on the disk yet, and the log position that covers it.
     unsynced: BTreeMap<Bytes, Position>,
