@@ -2,13 +2,17 @@
 //!
 //! A world is plain data. It can be cloned between any two events, also with a job half done and a partition on, and
 //! the clone goes on to the same end. Nothing in it reads a clock or draws from anything but the seed.
+//!
+//! Here is what it consists of, and which event goes where. What events do stands beside it, by whom they are about.
 
+mod clients;
 mod faults;
+mod frames;
+mod hosts;
 mod stale;
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use core::mem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::sync::Arc;
@@ -16,32 +20,24 @@ use std::vec::Vec;
 use std::{format, vec};
 
 use crate::base::checksum::state_hash;
-use crate::base::id::{ClientTag, ClusterId};
 use crate::base::rng::Stream;
 use crate::base::time::{Duration, Instant};
 use crate::node::fact::Fact;
-use crate::node::input::Input;
-use crate::node::outbox::{Outbox, Reply, Target};
-use crate::node::request::Outcome;
-use crate::node::step::Node;
-use crate::node::wire;
-use crate::ring::placement::Known;
+use crate::node::outbox::Outbox;
 use crate::sim::audit::Audit;
 use crate::sim::disk::SimDisk;
 use crate::sim::event::Event;
-use crate::sim::fault::{self, Action, Effect, Fault, Moment};
+use crate::sim::fault::{Action, Effect, Fault};
 use crate::sim::ghost::Ghost;
 use crate::sim::history::{End, Operation};
-use crate::sim::host::{Host, Then};
+use crate::sim::host::Host;
 use crate::sim::membership::Membership;
-use crate::sim::network::{Fate, Network};
-use crate::sim::promise::{Places, Promise};
+use crate::sim::network::Network;
 use crate::sim::queue::Queue;
 use crate::sim::rates::{self, Drawn};
 use crate::sim::scenario::Scenario;
 use crate::sim::trace::Trace;
 use crate::sim::workload::Client;
-use crate::storage::JobId;
 
 /// Hosts are switched on within this time.
 const START_WITHIN: Duration = Duration::from_millis(10);
@@ -393,403 +389,4 @@ impl World {
             Event::Calm => self.grow_calm(),
         }
     }
-}
-
-/// Hosts.
-impl World {
-    /// Starts a node that does not run; whether it runs now.
-    fn start(&mut self, node: usize) -> bool {
-        let mut out = mem::take(&mut self.scratch.outbox);
-        let opened = self.hosts[node].open(self.now, &mut out);
-        self.scratch.outbox = out;
-        match &opened {
-            Ok(()) => self.membership.started(node, &self.hosts, self.now),
-            Err(error) => self.refused_to_start(node, error),
-        }
-        self.absorb(node);
-        opened.is_ok()
-    }
-
-    /// An input comes to a node: now, or when it is its turn.
-    fn give(&mut self, node: usize, input: Input) {
-        let host = &mut self.hosts[node];
-        if !host.is_up() {
-            return;
-        }
-        if !host.is_busy(self.now) {
-            return self.feed(node, input);
-        }
-        let foreign = matches!(input, Input::Peer { .. } | Input::Client { .. });
-        if foreign && host.impairments.overflows(host.inbox.len()) {
-            return self.turn_away(&input);
-        }
-        host.inbox.push_back(input);
-        if !host.turn && !host.impairments.is_paused() {
-            host.turn = true;
-            let (at, boot) = (host.busy_until, host.boot);
-            self.queue.schedule(at, Event::Ready { node: node as u32, boot });
-        }
-    }
-
-    /// There is no room for an input. A client is refused; a peer hears nothing.
-    fn turn_away(&mut self, input: &Input) {
-        if let Input::Client { tag, .. } = input {
-            let (client, ordinal) = ((tag.0 >> 32) as u32, tag.0 as u32);
-            let at = self.now + self.clients[client as usize].latency();
-            self.queue.schedule(at, Event::Answer { client, ordinal, outcome: None });
-        }
-    }
-
-    fn ready(&mut self, node: usize) {
-        let host = &mut self.hosts[node];
-        host.turn = false;
-        if host.impairments.is_paused() {
-            return;
-        }
-        let Some(input) = host.inbox.pop_front() else { return };
-        let more = !host.inbox.is_empty();
-        host.turn = more;
-        self.feed(node, input);
-        // The node may have halted meanwhile, and forgotten its inbox.
-        let host = &self.hosts[node];
-        if more && host.is_up() {
-            self.queue.schedule(host.busy_until, Event::Ready { node: node as u32, boot: host.boot });
-        }
-    }
-
-    fn feed(&mut self, node: usize, input: Input) {
-        if self.dies(node, Moment::Event) {
-            return self.strike(node);
-        }
-        let stale = self.before_stale(node, &input);
-        self.hosts[node].step(input, self.now, &mut self.scratch.outbox);
-        if self.hosts[node].is_struck() {
-            return self.strike_within(node);
-        }
-        if let Some(before) = stale {
-            self.after_stale(node, before);
-        }
-        self.absorb(node);
-        self.inspect(node);
-    }
-
-    /// Looks whether the node is sound after a step. One that is not stops: what it does next means nothing.
-    fn inspect(&mut self, node: usize) {
-        let inspected = self.hosts[node].node.as_ref().map_or(Ok(()), Node::invariants);
-        if let Err(broken) = inspected {
-            self.violations.push(format!(
-                "n{} is broken at {}: it is not so that {broken}",
-                node + 1,
-                self.now
-            ));
-            self.stop(node);
-        }
-    }
-
-    fn slice(&mut self, node: usize, job: JobId) {
-        if !self.hosts[node].is_up() {
-            return;
-        }
-        if self.hosts[node].impairments.pauses() {
-            return self.hosts[node].impairments.slices.push(job);
-        }
-        if self.dies(node, Moment::Job) {
-            return self.strike(node);
-        }
-        let then = self.hosts[node].slice(job);
-        if self.hosts[node].is_struck() {
-            return self.strike(node);
-        }
-        self.go_on(node, self.now, then);
-    }
-
-    fn wake(&mut self, node: usize) {
-        let now = self.now;
-        let host = &mut self.hosts[node];
-        if host.wake_at != Some(now) {
-            return; // An earlier deadline came up after this was scheduled.
-        }
-        host.wake_at = None;
-        let due = host.next_wake().is_some_and(|at| at <= now);
-        if due && !host.is_busy(now) {
-            self.feed(node, Input::Wake);
-        } else {
-            // The deadline has moved, or the next step in line will see to it.
-            self.arm(node);
-        }
-    }
-
-    /// Schedules an event for the node's next deadline, unless there is one that comes early enough.
-    fn arm(&mut self, node: usize) {
-        let host = &mut self.hosts[node];
-        if host.impairments.is_paused() {
-            return;
-        }
-        let Some(at) = host.next_wake() else { return };
-        let at = at.max(host.busy_until).max(self.now);
-        if host.wake_at.is_none_or(|scheduled| at < scheduled) {
-            host.wake_at = Some(at);
-            let boot = host.boot;
-            self.queue.schedule(at, Event::Wake { node: node as u32, boot });
-        }
-    }
-
-    /// Takes the effects of a step out of the outbox. They come about when the step is done.
-    fn absorb(&mut self, node: usize) {
-        let mut out = mem::take(&mut self.scratch.outbox);
-        let done = self.hosts[node].busy_until;
-        for fact in out.facts.drain(..) {
-            self.facts[fact as usize] += 1;
-            self.trace.word(fact as u64);
-            match fact {
-                Fact::MemberDown | Fact::MemberUp => self.note_beliefs(node),
-                Fact::LayoutAdopted => self.share_placement(node),
-                _ => {}
-            }
-        }
-        for request in out.syncs.drain(..) {
-            let then = self.hosts[node].sync(request);
-            if self.hosts[node].is_struck() {
-                return self.strike(node);
-            }
-            self.go_on(node, done, then);
-        }
-        for (id, job) in out.jobs.drain(..) {
-            self.hosts[node].begin_job(id, job);
-            self.go_on(node, done, Then::Slice(id, Duration::ZERO));
-        }
-        self.send(node, done, &mut out);
-        for Reply { tag, outcome } in out.replies.drain(..) {
-            let (client, ordinal) = ((tag.0 >> 32) as u32, tag.0 as u32);
-            self.note_promise(client, ordinal, &outcome);
-            let at = done + self.clients[client as usize].latency();
-            self.queue.schedule(at, Event::Answer { client, ordinal, outcome: Some(outcome.into()) });
-        }
-        out.addresses.clear();
-        if let Some(halt) = out.halt.take() {
-            self.halted(node, halt);
-        }
-        self.scratch.outbox = out;
-        self.arm(node);
-    }
-
-    /// Whom a node takes for dead has changed.
-    fn note_beliefs(&mut self, by: usize) {
-        let (faults, effects, now) = (&self.faults, &self.effects, self.now);
-        let well = fault::ill_since(faults, effects, by, self.scenario.news_within(), now);
-        let disturbed = |whom| fault::disturbed(faults, effects, whom, now);
-        self.membership.heard(by, &self.hosts, well, disturbed, now);
-    }
-
-    /// Computing a placement takes long, and each takes much room: what one node has found out, all are told.
-    fn share_placement(&mut self, node: usize) {
-        let placement = self.hosts[node].node.as_ref().and_then(|node| node.placement().cloned());
-        if let Some(placement) = placement.filter(|placement| placement.layout().version > self.placed) {
-            self.placed = placement.layout().version;
-            let known = Known::new(placement);
-            self.hosts.iter_mut().for_each(|host| host.learn(&known));
-        }
-    }
-
-    fn synced(&mut self, node: usize, sync: u64) {
-        let host = &mut self.hosts[node];
-        if host.is_up() && host.impairments.stalls() {
-            return host.impairments.syncs.push(sync);
-        }
-        if host.doomed.is_some_and(|doom| doom.moment == Moment::Sync) && host.unsynced() > 0 {
-            // The last moment before the disk would have it: whatever was promised too early is broken now.
-            self.strike(node);
-        } else if host.is_up() {
-            let then = host.synced(sync);
-            self.go_on(node, self.now, then);
-        }
-    }
-
-    /// An acknowledgement leaves its node, whether or not its client still waits for it.
-    fn note_promise(&mut self, client: u32, ordinal: u32, outcome: &Outcome) {
-        let &Outcome::Written { dot, durable: disks, .. } = outcome else { return };
-        let Client { open, group, .. } = &self.clients[client as usize];
-        let Some(open) = open.as_ref().filter(|open| open.ordinal == ordinal) else { return };
-        let Some(node) = &self.hosts[open.node].node else { return };
-        let key = self.history[open.index].key.clone();
-        let options = &self.scenario.clients[*group].options;
-        let places = Places::asked(&self.scenario.nodes, open.node, options, node.replicas(&key));
-        // What was on its way when a disk was harmed may have counted on it.
-        let timeout = self.scenario.nodes[0].request_timeout;
-        let harmed = self.ghost.harmed_within(self.now, timeout).count();
-        let promise = Promise { key, dot, disks, places };
-        self.audit.promise(promise.less(u8::try_from(harmed).unwrap_or(u8::MAX)));
-    }
-
-    fn go_on(&mut self, node: usize, from: Instant, then: Then) {
-        let boot = self.hosts[node].boot;
-        let number = node as u32;
-        match then {
-            Then::Input(input) => self.give(node, input),
-            Then::Slice(job, after) => {
-                self.queue.schedule(from + after, Event::Slice { node: number, boot, job });
-            }
-            Then::Sync(sync, after) => {
-                self.queue.schedule(from + after, Event::Synced { node: number, boot, sync });
-            }
-        }
-    }
-}
-
-/// The network.
-impl World {
-    fn send(&mut self, from: usize, at: Instant, out: &mut Outbox) {
-        let Some(sender) = self.hosts[from].node.as_ref().map(Node::sender) else { return };
-        for send in out.sends.drain(..) {
-            let to = match &send.to {
-                Target::Node(id) => (id.0 as usize).checked_sub(1),
-                Target::Address(address) => self.scenario.number(address),
-            };
-            let Some(to) = to.filter(|to| *to < self.hosts.len()) else {
-                self.violations.push(format!("n{} sent to {:?}, which does not exist", from + 1, send.to));
-                continue;
-            };
-            self.scratch.frame.clear();
-            let sum = wire::encode(self.cluster(), sender, &send.message, &mut self.scratch.frame);
-            let fate = self.network.send(from, to, self.now, self.scratch.frame.len());
-            let Fate::Arrives { after, again, garbled } = fate else { continue };
-            let frame: Arc<[u8]> = self.scratch.frame.as_slice().into();
-            let (from, to) = (from as u32, to as u32);
-            if let Some(again) = again {
-                self.queue.schedule(at + again, Event::Deliver { from, to, sum, frame: frame.clone() });
-            }
-            let event = match garbled {
-                None => Event::Deliver { from, to, sum, frame },
-                Some(draw) => Event::Garbled { from, to, sum: sum ^ draw, frame: garble(&frame, draw) },
-            };
-            self.queue.schedule(at + after, event);
-        }
-        self.credit();
-    }
-
-    fn deliver(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.network.is_cut(from, to, self.now) {
-            return self.credit();
-        }
-        if !self.hosts[to].is_up() {
-            return;
-        }
-        match wire::decode(self.cluster(), frame) {
-            Ok((from, message)) => self.give(to, Input::Peer { from, message }),
-            Err(error) => {
-                self.violations.push(format!("n{} could not read a frame of n{}: {error}", to + 1, from + 1));
-            }
-        }
-    }
-
-    /// A frame with wrong bits arrives, and must not be taken for one.
-    fn refuse(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.network.is_cut(from, to, self.now) {
-            return self.credit();
-        }
-        if wire::decode(self.cluster(), frame).is_ok() {
-            let found = format!("n{} took a frame of n{} that has wrong bits", to + 1, from + 1);
-            self.violations.push(found);
-        }
-    }
-
-    /// Notes which faults the last frames met.
-    fn credit(&mut self) {
-        if self.network.is_whole() {
-            return;
-        }
-        self.network.take_effective(&mut self.scratch.effective);
-        for fault in self.scratch.effective.drain(..) {
-            self.effects[fault].effective = true;
-            self.effects[fault].amount += 1;
-        }
-    }
-
-    fn cluster(&self) -> ClusterId {
-        self.scenario.nodes[0].cluster
-    }
-}
-
-/// Clients.
-impl World {
-    fn issue(&mut self, number: u32) {
-        let index = self.history.len();
-        let client = &mut self.clients[number as usize];
-        let plan = &self.scenario.clients[client.group];
-        if self.calm || self.now >= plan.stop {
-            return;
-        }
-        let operation = client.begin(plan, index, self.now);
-        Arc::make_mut(&mut self.history).push(operation);
-        let ordinal = client.open.as_ref().map_or(0, |open| open.ordinal);
-        self.queue.schedule(self.now + client.latency(), Event::Request { client: number, ordinal });
-        if !mem::replace(&mut client.watched, true) {
-            self.queue.schedule(self.now + plan.timeout, Event::Impatience { client: number });
-        }
-    }
-
-    fn request(&mut self, number: u32, ordinal: u32) {
-        let client = &mut self.clients[number as usize];
-        let Some(open) = client.open.as_mut().filter(|open| open.ordinal == ordinal) else { return };
-        let node = open.node;
-        let Some(request) = open.request.take() else { return };
-        if self.hosts[node].is_up() {
-            let tag = ClientTag((u64::from(number) << 32) | u64::from(ordinal));
-            self.give(node, Input::Client { tag, request });
-        } else {
-            let at = self.now + client.latency();
-            self.queue.schedule(at, Event::Answer { client: number, ordinal, outcome: None });
-        }
-    }
-
-    fn answer(&mut self, number: u32, ordinal: u32, end: End) {
-        let client = &mut self.clients[number as usize];
-        let Some(open) = client.open.as_ref().filter(|open| open.ordinal == ordinal) else {
-            return; // The client has given up on it.
-        };
-        let operation = &mut Arc::make_mut(&mut self.history)[open.index];
-        operation.end = Some(self.now);
-        let plan = &self.scenario.clients[client.group];
-        client.end(plan, self.scenario.nodes[0].cluster, operation, &end);
-        operation.result = end;
-        self.think(number);
-    }
-
-    /// Gives up on an operation that has lasted too long.
-    fn impatience(&mut self, number: u32) {
-        let client = &mut self.clients[number as usize];
-        client.watched = false;
-        let Some(open) = &client.open else { return };
-        let plan = &self.scenario.clients[client.group];
-        let at = open.started + plan.timeout;
-        if at > self.now {
-            client.watched = true;
-            self.queue.schedule(at, Event::Impatience { client: number });
-            return;
-        }
-        let operation = &self.history[open.index];
-        client.end(plan, self.scenario.nodes[0].cluster, operation, &End::Silence);
-        self.think(number);
-    }
-
-    fn think(&mut self, number: u32) {
-        if self.calm {
-            return;
-        }
-        let client = &mut self.clients[number as usize];
-        let at = client.next_at(&self.scenario.clients[client.group], self.now);
-        self.queue.schedule(at, Event::Issue { client: number });
-    }
-}
-
-/// The frame with one to three bits inverted.
-fn garble(frame: &[u8], draw: u64) -> Arc<[u8]> {
-    let mut frame = frame.to_vec();
-    let bits = frame.len() as u64 * 8;
-    for nth in 0..=draw % 3 {
-        // Different places, so that none is inverted back.
-        let bit = (draw / 3 + nth * (bits / 3)) % bits;
-        frame[(bit / 8) as usize] ^= 1 << (bit % 8);
-    }
-    frame.into()
 }
