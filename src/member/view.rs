@@ -335,19 +335,14 @@ impl View {
             Audience::Asker(node, wanted) => (self.members.place(node), wanted),
             Audience::Neighbour | Audience::Anybody => (None, &[][..]),
         };
-        let mut told: Vec<Place> = Vec::new();
         let asked = wanted.iter().take(WANTED_MAX).filter_map(|&node| self.members.place(node));
-        asked.for_each(|place| {
-            if !told.contains(&place) {
-                told.push(place)
-            }
-        });
         let news = self.rumours.take(NEWS_MAX / 2, self.count());
         let near = if audience == Audience::Neighbour { &self.watched[..] } else { &[] };
         let near = near.iter().filter_map(|&node| self.members.place(node));
         let (len, sampled) = (self.members.len(), if self.members.len() <= SMALL { SMALL } else { SAMPLE });
         let first = if len > 0 { rng.below(len as u64) as usize } else { 0 };
-        for place in news.into_iter().chain(near).chain(self.members.around(first).take(sampled)) {
+        let mut told: Vec<Place> = Vec::new();
+        for place in asked.chain(news).chain(near).chain(self.members.around(first).take(sampled)) {
             if !told.contains(&place) {
                 told.push(place);
             }
