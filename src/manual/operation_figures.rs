@@ -66,8 +66,8 @@
 //!
 //! | operation | by | allocations | least | bytes allocated | of the coordinator | its time |
 //! |---|---|---|---|---|---|---|
-//! | get | a replica | 23 | 3 | 5,320 | 11 | 2.1 µs |
-//! | get | another node | 28 | 5 | 6,640 | 11 | 2.3 µs |
+//! | get | a replica | 19 | 3 | 5,260 | 9 | 2.1 µs |
+//! | get | another node | 24 | 5 | 6,570 | 9 | 2.3 µs |
 //! | put | a replica | 25 | 4 | 9,310 | 9 | 5.2 µs |
 //! | put | another node | 32 | 7 | 10,880 | 3 | 0.9 µs |
 //! | delete | a replica | 20 | 4 | 1,420 | 8 | 3.5 µs |
@@ -89,16 +89,15 @@
 //! | sets decoded, from the store or a frame, and dropped with the step | 8 | 17 |
 //! | a copy of a clock; the empty set that answers are merged into | 1 | 1 |
 //! | clock and versions of a set that stays, beside the set | 2 | 2 |
-//! | fingerprints in boxes, two at each end | 4 | 0 |
 //! | keys decoded for one step | 2 | 0 |
 //! | the context before it is shared, and the answer's list beside it | 2 | 1 |
 //! | the operation's entry | 1 | 0 |
-//! | together | 23 | 25 |
+//! | together | 19 | 25 |
 //!
 //! They were 63 and 97 (in the other rows 71, 119, 86 and 101) before values, and keys of the engine, were encoded into
 //! a buffer that stays, fingerprints were hashed as they are encoded, values were decoded from where they lie, lists of
-//! replicas lay in their owner, and what replicas agree on was shared. Most of what is left follows from one habit: a
-//! set is decoded as a whole, even where only its clock or its fingerprint is asked for.
+//! replicas and fingerprints lay in their owner, and what replicas agree on was shared. Most of what is left follows
+//! from one habit: a set is decoded as a whole, even where only its clock or its fingerprint is asked for.
 //!
 //! ## On loopback
 //!
@@ -109,7 +108,7 @@
 //! | command | frames | syncs | allocations | bytes allocated | processor time | p50 | p99 |
 //! |---|---|---|---|---|---|---|---|
 //! | `SET` | 4.0 | 3.0 | 34 | 12,500 | 1,030 µs | 0.96 ms | 2 ms |
-//! | `GET` | 4.0 | 0.0 | 31 | 6,900 | 450 µs | 0.35 ms | 0.6 ms |
+//! | `GET` | 4.0 | 0.0 | 27 | 6,900 | 450 µs | 0.35 ms | 0.6 ms |
 //! | `DEL` | 4.0 | 3.0 | 28 | 3,300 | 980 µs | 0.92 ms | 3 ms |
 //!
 //! Sockets add 8 or 9 allocations to those of the nodes. The processor time is the system's: threads that wake each

@@ -80,7 +80,7 @@ pub enum Message {
 pub enum Held {
     Siblings(Arc<Siblings>),
     /// Their fingerprint (`store::fingerprint`); `None`: nothing was ever written.
-    Digest(Option<Box<u128>>),
+    Digest(Option<u128>),
     /// The copy is damaged, or too much is waiting here: that is no "not found".
     Refused,
 }

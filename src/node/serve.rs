@@ -124,7 +124,7 @@ impl Node {
         let held = match self.load_for_read(key, env) {
             None => Held::Refused,
             Some(siblings) if digest && siblings.value_bytes() > SMALL => {
-                Held::Digest(fingerprint(&siblings).map(Box::new))
+                Held::Digest(fingerprint(&siblings))
             }
             Some(siblings) => Held::Siblings(siblings),
         };

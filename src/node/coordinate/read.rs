@@ -181,7 +181,7 @@ impl Node {
                     self.compare(id, node, digest, env);
                 }
             }
-            Held::Digest(digest) => self.compare(id, node, digest.map(|digest| *digest), env),
+            Held::Digest(digest) => self.compare(id, node, digest, env),
         }
         self.advance_read(id, env);
     }
