@@ -183,9 +183,9 @@
 //! ([`prune`](crate::node::coordinate::prune)): a replica that was away brings back what was replaced, as a sibling
 //! that no two writers ever made; a read with a context from before is refused, as nobody knows as much any more; and
 //! replicas that agree on all values repair each other. In `scenarios/clock-pruning.toml` (seed 1, `--out`, and the
-//! same without `clock_length_max` and `breaks`) a clock of three instead of all lives makes 1,611 of 5,520 reads meet
-//! siblings instead of 250 of 5,606, and 2,947 read repairs instead of 483; a context has 73 bytes on average instead
-//! of 78.
+//! same without `clock_length_max` and `breaks`) a clock of three instead of all lives makes 1,305 of 5,209 reads meet
+//! siblings instead of 248 of 5,218, and 2,806 read repairs instead of 417; a context has 73 bytes on average instead
+//! of 75.
 //!
 //! ## Stamps
 //!
