@@ -66,12 +66,12 @@
 //!
 //! | operation | by | allocations | least | bytes allocated | of the coordinator | its time |
 //! |---|---|---|---|---|---|---|
-//! | get | a replica | 19 | 3 | 5,260 | 9 | 2.1 µs |
-//! | get | another node | 24 | 5 | 6,570 | 9 | 2.3 µs |
-//! | put | a replica | 25 | 4 | 9,310 | 9 | 5.2 µs |
-//! | put | another node | 32 | 7 | 10,880 | 3 | 0.9 µs |
-//! | delete | a replica | 20 | 4 | 1,420 | 8 | 3.5 µs |
-//! | delete | another node | 26 | 6 | 1,910 | 3 | 0.8 µs |
+//! | get | a replica | 19 | 3 | 5,260 | 9 | 2.3 µs |
+//! | get | another node | 24 | 5 | 6,570 | 9 | 2.5 µs |
+//! | put | a replica | 25 | 4 | 9,310 | 9 | 6.2 µs |
+//! | put | another node | 32 | 7 | 10,880 | 3 | 1.2 µs |
+//! | delete | a replica | 20 | 4 | 1,420 | 8 | 4.1 µs |
+//! | delete | another node | 26 | 6 | 1,910 | 3 | 1.0 µs |
 //!
 //! "Least" counts what is made by the operation, outlives the step that makes it, and has no place of its own yet. For
 //! a get by a replica that is the value, the set of siblings around it, and the answer. For a put it is the set, which
@@ -107,9 +107,9 @@
 //!
 //! | command | frames | syncs | allocations | bytes allocated | processor time | p50 | p99 |
 //! |---|---|---|---|---|---|---|---|
-//! | `SET` | 4.0 | 3.0 | 34 | 12,500 | 1,030 µs | 0.96 ms | 2 ms |
-//! | `GET` | 4.0 | 0.0 | 27 | 6,900 | 450 µs | 0.35 ms | 0.6 ms |
-//! | `DEL` | 4.0 | 3.0 | 28 | 3,300 | 980 µs | 0.92 ms | 3 ms |
+//! | `SET` | 4.0 | 3.0 | 34 | 12,600 | 610 µs | 0.55 ms | 0.9 ms |
+//! | `GET` | 4.0 | 0.0 | 27 | 6,800 | 250 µs | 0.20 ms | 0.3 ms |
+//! | `DEL` | 4.0 | 3.0 | 28 | 3,500 | 540 µs | 0.49 ms | 0.7 ms |
 //!
 //! Sockets add 8 or 9 allocations to those of the nodes. The processor time is the system's: threads that wake each
 //! other across sockets for one operation at a time, where under load one wake serves many.

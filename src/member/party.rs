@@ -29,6 +29,18 @@ pub(super) fn card(node: u64, generation: u64) -> Card {
     }
 }
 
+/// What tells of its sender and of nobody else.
+fn only(sender: News) -> Gossip {
+    Gossip {
+        sender,
+        others: Vec::new(),
+        accusations: Vec::new(),
+        layout: 0,
+        wants_reply: false,
+        wanted: Vec::new(),
+    }
+}
+
 impl Party {
     /// `count` nodes that know each other.
     pub fn new(count: u64) -> Party {
@@ -160,14 +172,7 @@ fn what_one_observer_said_does_not_stand_in_a_larger_cluster() {
     let mut party = Party::new(2);
     party.run(8, |_, _| true, |node| node == 0);
     let (now, sender) = (party.now, News { card: card(2, 1), heartbeat: 1 });
-    let gossip = Gossip {
-        sender,
-        others: Vec::new(),
-        accusations: Vec::new(),
-        layout: 0,
-        wants_reply: false,
-        wanted: Vec::new(),
-    };
+    let gossip = only(sender);
     let changes = party.views[0].merge(NodeId(2), &gossip, now);
     assert_eq!(changes, [Change::Joined(card(2, 1)), Change::Up(NodeId(1))]);
     assert_eq!(party.views[0].invariants(), Ok(()));
@@ -249,14 +254,7 @@ fn a_lower_generation_is_refused_and_a_higher_one_starts_anew() {
     let mut party = Party::new(2);
     let mut hear = |generation, heartbeat| {
         let sender = News { card: card(1, generation), heartbeat };
-        let gossip = Gossip {
-            sender,
-            others: Vec::new(),
-            accusations: Vec::new(),
-            layout: 0,
-            wants_reply: false,
-            wanted: Vec::new(),
-        };
+        let gossip = only(sender);
         party.views[0].merge(NodeId(1), &gossip, Instant::ZERO)
     };
     assert_eq!(hear(3, 1), [Change::Joined(card(1, 3))]);
@@ -279,14 +277,7 @@ fn gossip_has_a_bound_whatever_the_size_of_the_cluster() {
     let mut view = View::new(card(0, 1), EVERY, SUSPECT_AFTER, Instant::ZERO);
     for node in 1..500 {
         let sender = News { card: card(node, 1), heartbeat: 1 };
-        let gossip = Gossip {
-            sender,
-            others: Vec::new(),
-            accusations: Vec::new(),
-            layout: 0,
-            wants_reply: false,
-            wanted: Vec::new(),
-        };
+        let gossip = only(sender);
         view.merge(NodeId(node), &gossip, Instant::ZERO);
     }
     view.beat(Instant::ZERO + Duration::from_secs(2));
@@ -316,10 +307,8 @@ impl Crowd {
         let mut views: Vec<View> = (0..count).map(view).collect();
         for view in &mut views {
             for node in 0..count {
-                let (others, accusations) = (Vec::new(), Vec::new());
                 let sender = News { card: card(node, 1), heartbeat: 1 };
-                let gossip =
-                    Gossip { sender, others, accusations, layout: 0, wants_reply: false, wanted: Vec::new() };
+                let gossip = only(sender);
                 view.merge(NodeId(node), &gossip, Instant::ZERO);
             }
         }

@@ -56,8 +56,8 @@ pub enum Change {
 pub enum Audience<'a> {
     /// One who watches the same members.
     Neighbour,
-    /// One who asked, and whom it wants to hear of. It is told of itself as well: if it lost its disk, it does not know
-    /// that it had an earlier life.
+    /// One who asked, or has missed something, and whom it wants to hear of. It is told of itself as well: if it lost
+    /// its disk, it does not know that it had an earlier life.
     Asker(NodeId, &'a [NodeId]),
     /// One who is asked to reply.
     Anybody,
@@ -556,6 +556,8 @@ mod tests {
         assert!(broken(|view| view.down.extend([NodeId(2)])));
         assert!(broken(|view| view.charges.clear()));
         assert!(broken(|view| view.deck.clear()));
+        assert!(broken(|view| view.unheard.extend([NodeId(0)])));
+        assert!(broken(|view| view.unheard.extend([NodeId(2)])));
         assert!(broken(|view| view.ring.insert(NodeId(9))));
         assert!(broken(|view| member(view).heartbeat += 1));
         assert!(broken(|view| member(view).card.node = NodeId(1)));

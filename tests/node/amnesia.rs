@@ -53,6 +53,12 @@ impl Trial {
         self.table.boot(config).expect("it starts");
     }
 
+    /// The first node and its disk are as they were `before`.
+    fn forget(&mut self, before: &Table) {
+        self.table.nodes.insert(1, before.nodes[&1].clone());
+        self.table.disks.insert(1, before.disks[&1].clone());
+    }
+
     fn settle(&mut self) {
         self.table.heal();
         self.table.advance(Duration::from_secs(170));
@@ -109,8 +115,7 @@ fn kv679_a_lost_key_under_a_living_actor() {
     trial.write(1, "first", Level::Quorum);
     trial.write(1, "second", Level::Quorum);
     // Node and disk of an earlier moment, as if they had never written the key.
-    trial.table.nodes.insert(1, before.nodes[&1].clone());
-    trial.table.disks.insert(1, before.disks[&1].clone());
+    trial.forget(&before);
     trial.settle();
     let renewed = trial.table.count(Fact::ActorRenewed);
     trial.write(1, "third", Level::Quorum);
@@ -128,8 +133,7 @@ fn kv679_a_lost_key_of_which_nothing_is_known() {
     let before = trial.table.clone();
     trial.write(1, "first", Level::Quorum);
     trial.write(1, "second", Level::Quorum);
-    trial.table.nodes.insert(1, before.nodes[&1].clone());
-    trial.table.disks.insert(1, before.disks[&1].clone());
+    trial.forget(&before);
     // The clone would draw the same chances as the first time; a node that goes on does not.
     trial.table.request(1, at(put_with("another key", "value", None), Level::One));
     let renewed = trial.table.count(Fact::ActorRenewed);
@@ -138,7 +142,7 @@ fn kv679_a_lost_key_of_which_nothing_is_known() {
     trial.conclude();
 }
 
-/// Not to forget keys that it never had costs nothing: a node numbers all writes of a key under one name.
+/// That keys have epochs of their own costs no clock an entry: in one life a node numbers all writes of a key as one actor.
 #[test]
 fn a_key_has_one_actor_for_each_life_of_a_node() {
     let mut trial = Trial::new();
@@ -162,8 +166,7 @@ fn kv679_an_amnesiac_that_hears_of_half_of_its_past() {
     trial.write(1, "first", Level::All);
     trial.table.partition(&[3]);
     trial.write(1, "second", Level::Quorum);
-    trial.table.nodes.insert(1, before.nodes[&1].clone());
-    trial.table.disks.insert(1, before.disks[&1].clone());
+    trial.forget(&before);
     // Only the third, which missed the second write, speaks to it: a repair of what it has.
     trial.table.partition(&[2]);
     let siblings = std::sync::Arc::new(trial.table.peek(3, "key"));
@@ -185,8 +188,7 @@ fn kv679_a_context_from_a_forgotten_past() {
     let (_, context) = trial.table.get(2, "key");
     trial.write(1, "second", Level::Quorum);
     trial.table.partition(&[1]);
-    trial.table.nodes.insert(1, before.nodes[&1].clone());
-    trial.table.disks.insert(1, before.disks[&1].clone());
+    trial.forget(&before);
     let outcome = trial.table.request(1, at(put_with("key", "third", Some(context)), Level::One));
     let Some(Outcome::Written { dot, .. }) = outcome else { panic!("{outcome:?}") };
     assert!(trial.dots.insert(dot), "{dot} was given twice");
