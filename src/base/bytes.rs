@@ -42,6 +42,12 @@ impl From<Vec<u8>> for Bytes {
     }
 }
 
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Bytes {
+        Bytes::new(bytes)
+    }
+}
+
 impl From<&str> for Bytes {
     fn from(text: &str) -> Bytes {
         Bytes::new(text.as_bytes())

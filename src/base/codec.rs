@@ -8,9 +8,10 @@
 
 use alloc::vec::Vec;
 
-pub use bincode::{Decode, Encode};
+pub use bincode::{BorrowDecode, Decode, Encode};
 
 use crate::base::bytes::Bytes;
+use crate::base::few::Few;
 use crate::base::name::Name;
 
 /// What a decoded value may need in memory, in bytes, whatever its encoding claims. Larger than any frame.
@@ -65,6 +66,12 @@ pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, Malformed> {
     if used == bytes.len() { Ok(value) } else { Err(Malformed) }
 }
 
+/// The same, of a value that refers to what lies in `bytes`.
+pub fn decode_borrowed<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T, Malformed> {
+    let (value, used) = bincode::borrow_decode_from_slice(bytes, CONFIG).map_err(|_| Malformed)?;
+    if used == bytes.len() { Ok(value) } else { Err(Malformed) }
+}
+
 impl Encode for Bytes {
     fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
         let bytes: &[u8] = self;
@@ -112,6 +119,44 @@ impl<C> Decode<C> for Name {
             let text = core::str::from_utf8(bytes);
             text.map(Name::from).map_err(|inner| bincode::error::DecodeError::Utf8 { inner })
         })
+    }
+}
+
+impl<T: Encode, const K: usize> Encode for Few<T, K> {
+    fn encode<E: bincode::enc::Encoder>(&self, encoder: &mut E) -> Result<(), bincode::error::EncodeError> {
+        self.as_slice().encode(encoder)
+    }
+}
+
+/// As a `Vec` is decoded: what is claimed has to be within the limit before anything is allocated for it.
+fn decode_few<D: bincode::de::Decoder, T, const K: usize>(
+    decoder: &mut D,
+    entry: impl Fn(&mut D) -> Result<T, bincode::error::DecodeError>,
+) -> Result<Few<T, K>, bincode::error::DecodeError> {
+    let len = u64::decode(decoder)?;
+    let len = usize::try_from(len).map_err(|_| bincode::error::DecodeError::LimitExceeded)?;
+    decoder.claim_container_read::<T>(len)?;
+    let mut few = Few::with_capacity(len);
+    for _ in 0..len {
+        decoder.unclaim_bytes_read(size_of::<T>());
+        few.push(entry(decoder)?);
+    }
+    Ok(few)
+}
+
+impl<C, T: Decode<C>, const K: usize> Decode<C> for Few<T, K> {
+    fn decode<D: bincode::de::Decoder<Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Few<T, K>, bincode::error::DecodeError> {
+        decode_few(decoder, T::decode)
+    }
+}
+
+impl<'de, C, T: BorrowDecode<'de, C>, const K: usize> BorrowDecode<'de, C> for Few<T, K> {
+    fn borrow_decode<D: bincode::de::BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Few<T, K>, bincode::error::DecodeError> {
+        decode_few(decoder, T::borrow_decode)
     }
 }
 

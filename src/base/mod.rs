@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod checksum;
 pub mod codec;
+pub mod few;
 pub mod id;
 pub mod invariant;
 pub mod limits;

@@ -6,6 +6,7 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use crate::base::codec::{Decode, Encode};
+use crate::base::few::Few;
 use crate::base::limits::ACTORS_MAX;
 use crate::causal::dot::{Actor, Dot};
 
@@ -20,12 +21,13 @@ use crate::causal::dot::{Actor, Dot};
 /// Entries are sorted by actor and dots by name; [`Clock::is_valid`] checks clocks that came from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Clock {
-    entries: Vec<(Actor, u64)>,
+    /// In place as long as each of three replicas has numbered writes in one of its lives.
+    entries: Few<(Actor, u64), 3>,
     cloud: Vec<Dot>,
 }
 
 impl Clock {
-    pub const EMPTY: Clock = Clock { entries: Vec::new(), cloud: Vec::new() };
+    pub const EMPTY: Clock = Clock { entries: Few::new(), cloud: Vec::new() };
 
     /// Whether the clock is as the type promises. False only for clocks that were decoded from foreign bytes.
     pub fn is_valid(&self) -> bool {
@@ -93,7 +95,7 @@ impl Clock {
 
     /// Adds all that `other` has seen.
     pub fn join(&mut self, other: &Clock) {
-        for &(actor, counter) in &other.entries {
+        for &(actor, counter) in other.entries() {
             self.raise(actor, counter);
             self.dissolve(actor);
         }
@@ -101,6 +103,13 @@ impl Clock {
             self.record(dot);
         }
         debug_assert!(self.descends(other));
+    }
+
+    /// Both together.
+    pub fn joined(&self, other: &Clock) -> Clock {
+        let mut joined = self.clone();
+        joined.join(other);
+        joined
     }
 
     /// Everybody who wrote something in the set, in order.
@@ -201,25 +210,19 @@ mod tests {
         })
     }
 
-    fn joined(a: &Clock, b: &Clock) -> Clock {
-        let mut joined = a.clone();
-        joined.join(b);
-        joined
-    }
-
     proptest! {
         #[test]
         fn join_is_the_least_upper_bound(a in clocks(), b in clocks(), c in clocks()) {
-            let join = joined(&a, &b);
+            let join = a.joined(&b);
             prop_assert!(join.is_valid() && join.descends(&a) && join.descends(&b));
             prop_assert!(!(c.descends(&a) && c.descends(&b)) || c.descends(&join));
         }
 
         #[test]
         fn join_is_commutative_associative_and_idempotent(a in clocks(), b in clocks(), c in clocks()) {
-            prop_assert_eq!(joined(&a, &b), joined(&b, &a));
-            prop_assert_eq!(joined(&joined(&a, &b), &c), joined(&a, &joined(&b, &c)));
-            prop_assert_eq!(joined(&a, &a), a);
+            prop_assert_eq!(a.joined(&b), b.joined(&a));
+            prop_assert_eq!(a.joined(&b).joined(&c), a.joined(&b.joined(&c)));
+            prop_assert_eq!(a.joined(&a), a);
         }
 
         #[test]
@@ -233,11 +236,11 @@ mod tests {
     #[test]
     fn a_clock_that_breaks_its_promises_is_recognised() {
         let actor = |node| Actor { node: NodeId(node), epoch: 0 };
-        assert!(!Clock { entries: alloc::vec![(actor(1), 0)], cloud: Vec::new() }.is_valid());
-        assert!(!Clock { entries: alloc::vec![(actor(2), 1), (actor(1), 1)], cloud: Vec::new() }.is_valid());
-        assert!(!Clock { entries: alloc::vec![(actor(1), 1), (actor(1), 1)], cloud: Vec::new() }.is_valid());
+        assert!(!Clock { entries: [(actor(1), 0)].into(), cloud: Vec::new() }.is_valid());
+        assert!(!Clock { entries: [(actor(2), 1), (actor(1), 1)].into(), cloud: Vec::new() }.is_valid());
+        assert!(!Clock { entries: [(actor(1), 1), (actor(1), 1)].into(), cloud: Vec::new() }.is_valid());
         let next = Dot { actor: actor(1), counter: 2 };
-        assert!(!Clock { entries: alloc::vec![(actor(1), 1)], cloud: alloc::vec![next] }.is_valid());
+        assert!(!Clock { entries: [(actor(1), 1)].into(), cloud: alloc::vec![next] }.is_valid());
     }
 
     #[test]
@@ -249,6 +252,6 @@ mod tests {
         assert_eq!(clock.next_dot(dot(1).actor), dot(4));
         clock.record(dot(1));
         clock.record(dot(2));
-        assert_eq!(clock, Clock { entries: alloc::vec![(dot(1).actor, 3)], cloud: Vec::new() });
+        assert_eq!(clock, Clock { entries: [(dot(1).actor, 3)].into(), cloud: Vec::new() });
     }
 }

@@ -5,11 +5,10 @@
 //! replaces.) A token of another key or cluster, a damaged one or an invented one is refused: taken as it stands, it
 //! would silently discard writes that its client never saw.
 
-use alloc::vec::Vec;
-
 use crate::base::bytes::Bytes;
 use crate::base::checksum::checksum;
 use crate::base::codec::{self, Malformed};
+use crate::base::few::Few;
 use crate::base::id::ClusterId;
 use crate::causal::clock::Clock;
 
@@ -33,13 +32,12 @@ pub fn is_typed(token: &[u8]) -> bool {
 }
 
 fn seal_as(version: u8, cluster: ClusterId, key: &[u8], clock: &Clock) -> Bytes {
-    // Two numbers of up to nine bytes for each entry, and the node's, which is small.
-    let mut token = Vec::with_capacity(32 + 20 * clock.entries().len());
-    token.push(version);
-    codec::encode_into(clock, &mut token);
+    // Room for six entries: two numbers of up to nine bytes for each, and the node's, which is small.
+    let mut token: Few<u8, 160> = [version].into();
+    codec::encode_with(clock, |bytes| token.extend_from_slice(bytes));
     let sum = checksum(binding(cluster, key), &token);
     token.extend_from_slice(&sum.to_le_bytes());
-    Bytes::from(token)
+    Bytes::new(&token)
 }
 
 /// The clock in a token. An empty token is the empty clock: "I have seen nothing".
@@ -92,7 +90,7 @@ mod tests {
     fn every_flipped_bit_and_every_cut_is_refused() {
         let token = seal(ClusterId(1), b"key", &clock()).to_vec();
         for bit in 0..token.len() * 8 {
-            let mut forged: Vec<u8> = token.clone();
+            let mut forged = token.clone();
             forged[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(open(ClusterId(1), b"key", &forged), Err(Malformed), "bit {bit}");
         }

@@ -8,10 +8,12 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use crate::base::bytes::Bytes;
 use crate::base::checksum::checksum;
 use crate::base::codec::{self, Decode, Encode};
+use crate::base::few::Few;
 use crate::base::limits::{SIBLINGS_MERGED_BYTES_MAX, SIBLINGS_MERGED_MAX};
 use crate::base::time::WallTime;
 use crate::causal::clock::Clock;
@@ -22,34 +24,41 @@ use crate::causal::types::part::{Content, Part};
 
 /// One value of a key: what one write left.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Version {
+pub struct Version<V = Bytes> {
     /// The write that made it.
     pub dot: Dot,
     /// The coordinator's hybrid clock at that write: breaks ties for clients that want one value, decides nothing
     /// else.
     pub stamp: WallTime,
     /// `None` is a tombstone: a delete is a write, and concurrent writes survive it.
-    pub value: Option<Bytes>,
+    pub value: Option<V>,
 }
 
 /// The versions of a key that no known write has replaced, and the clock of all writes that are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
-pub struct Siblings {
+pub struct SiblingsOf<V> {
     clock: Clock,
-    /// Sorted by dot; every dot is covered by `clock`.
-    versions: Vec<Version>,
+    /// Sorted by dot; every dot is covered by `clock`. Usually there is one.
+    versions: Few<Version<V>, 1>,
     /// What makes up a value of a convergent type. The same: sorted by dot, and covered.
     parts: Vec<Part>,
     /// Requests that have been coordinated, to know their retries.
     done: Done,
 }
 
+/// Siblings that own their values.
+pub type Siblings = SiblingsOf<Bytes>;
+
+/// Siblings whose values lie where they were read: most of them are about to be replaced, or only looked at, and need
+/// no copy.
+pub type SiblingsRef<'a> = SiblingsOf<&'a [u8]>;
+
 /// What a write left, under the write's name.
-trait Dotted: Clone {
+trait Dotted {
     fn dot(&self) -> Dot;
 }
 
-impl Dotted for Version {
+impl<V> Dotted for Version<V> {
     fn dot(&self) -> Dot {
         self.dot
     }
@@ -61,14 +70,26 @@ impl Dotted for Part {
     }
 }
 
-impl Siblings {
+/// The bytes of a value: shared, or lying somewhere.
+pub trait Value: Clone + Deref<Target = [u8]> + Into<Bytes> {}
+
+impl<V: Clone + Deref<Target = [u8]> + Into<Bytes>> Value for V {}
+
+impl<V: Value> Version<V> {
+    fn to_owned(&self) -> Version {
+        let value = self.value.clone().map(Into::into);
+        Version { dot: self.dot, stamp: self.stamp, value }
+    }
+}
+
+impl<V: Value> SiblingsOf<V> {
     /// All writes that are known, replaced ones included. Handed to clients as their context.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// The versions that stand beside each other, tombstones included, sorted by dot.
-    pub fn versions(&self) -> &[Version] {
+    pub fn versions(&self) -> &[Version<V>] {
         &self.versions
     }
 
@@ -106,16 +127,82 @@ impl Siblings {
         values.chain(self.parts.iter().map(Part::weight)).sum()
     }
 
-    /// The version with the largest stamp, and of those with equal stamps the largest dot: the same on every replica.
-    /// A tombstone counts as any version does.
-    pub fn last_written(&self) -> Option<&Version> {
-        self.versions.iter().max_by_key(|version| (version.stamp, version.dot))
-    }
-
     /// The largest stamp of all that stands here.
     pub fn last_stamp(&self) -> WallTime {
         let versions = self.versions.iter().map(|version| version.stamp);
         versions.chain(self.parts.iter().map(|part| part.stamp)).max().unwrap_or_default()
+    }
+
+    /// Whether a version with this dot stands here.
+    pub fn holds(&self, dot: Dot) -> bool {
+        holds(&self.versions, dot)
+    }
+
+    /// Whether all that `other` knows is known here, so that merging it would change nothing.
+    pub fn knows<W: Value>(&self, other: &SiblingsOf<W>) -> bool {
+        // What stands here and `other` has already replaced would be news.
+        let replaced = |dot: Dot, stands: bool| other.clock.covers(dot) && !stands;
+        self.clock.descends(&other.clock)
+            && !self.versions.iter().any(|version| replaced(version.dot, other.holds(version.dot)))
+            && !self.parts.iter().any(|part| replaced(part.dot, holds(&other.parts, part.dot)))
+            && self.done.knows(&other.done)
+    }
+
+    /// The same with values of its own.
+    pub fn to_owned(&self) -> Siblings {
+        let versions = self.versions.iter().map(Version::to_owned).collect();
+        let (clock, parts, done) = (self.clock.clone(), self.parts.clone(), self.done.clone());
+        Siblings { clock, versions, parts, done }
+    }
+
+    /// What is held after a new write whose client had seen `context`, or else (`None`) that replaces all that is held
+    /// here; and the dot of the write.
+    ///
+    /// The new version replaces what `context` covers and stands beside the rest. The clock takes in the context,
+    /// because the write supersedes what its client saw even where this replica never did. (Of counters something has
+    /// to stay, see [`counter`](crate::causal::types::counter). So where there may be one, the coordinator first has
+    /// to know all that the context covers.)
+    pub fn after_put(&self, write: Write, context: Option<&Clock>, value: Option<Bytes>) -> (Siblings, Dot) {
+        // The own clock covers all that is held here.
+        let covers = |dot: Dot| context.is_none_or(|seen| seen.covers(dot));
+        let mut gone: BTreeMap<Option<Bytes>, Vec<Part>> = BTreeMap::new();
+        for part in self.parts.iter().filter(|part| covers(part.dot)) {
+            gone.entry(part.field.clone()).or_default().push(part.clone());
+        }
+        let stay = self.versions.iter().filter(|version| !covers(version.dot));
+        let mut next = Siblings {
+            clock: self.clock.clone(),
+            versions: stay.map(Version::to_owned).collect(),
+            parts: self.parts.iter().filter(|part| !covers(part.dot)).cloned().collect(),
+            done: self.done.clone(),
+        };
+        let replaced = match context {
+            // Nobody will ask.
+            Some(_) if write.id.is_none() => Replaced::Nothing,
+            Some(context) => Replaced::Seen(checksum(0, &codec::encode(context))),
+            None if self.versions.len() == next.versions.len() && gone.is_empty() => Replaced::Nothing,
+            None => Replaced::Held,
+        };
+        if let Some(seen) = context {
+            next.clock.join(seen);
+        }
+        for (field, parts) in &gone {
+            next.leave_cleared(write, field, parts);
+        }
+        let dot = next.number(write.actor);
+        let at = next.versions.partition_point(|version| version.dot < dot);
+        next.versions.insert(at, Version { dot, stamp: write.stamp, value });
+        next.remember(write, dot, 1, replaced);
+        debug_assert!(next.versions.iter().all(|version| next.clock.covers(version.dot)));
+        (next, dot)
+    }
+}
+
+impl Siblings {
+    /// The version with the largest stamp, and of those with equal stamps the largest dot: the same on every replica.
+    /// A tombstone counts as any version does.
+    pub fn last_written(&self) -> Option<&Version> {
+        self.versions.iter().max_by_key(|version| (version.stamp, version.dot))
     }
 
     /// Whether a version repeats another that stands here: both are of one request, which two coordinators took.
@@ -130,38 +217,9 @@ impl Siblings {
 
     /// Applies a new write whose client had seen `context`, or else (`None`) replaces all that is held here; the answer
     /// is its dot.
-    ///
-    /// The new version replaces what `context` covers and stands beside the rest. The clock takes in the context,
-    /// because the write supersedes what its client saw even where this replica never did. (Of counters something has
-    /// to stay, see [`counter`](crate::causal::types::counter). So where there may be one, the coordinator first has
-    /// to know all that the context covers.)
     pub fn put(&mut self, write: Write, context: Option<&Clock>, value: Option<Bytes>) -> Dot {
-        // The own clock covers all that is held here.
-        let covers = |dot: Dot| context.is_none_or(|seen| seen.covers(dot));
-        let before = self.versions.len();
-        self.versions.retain(|version| !covers(version.dot));
-        let mut gone: BTreeMap<Option<Bytes>, Vec<Part>> = BTreeMap::new();
-        for part in self.extract(|part| covers(part.dot)) {
-            gone.entry(part.field.clone()).or_default().push(part);
-        }
-        let replaced = match context {
-            // Nobody will ask.
-            Some(_) if write.id.is_none() => Replaced::Nothing,
-            Some(context) => Replaced::Seen(checksum(0, &codec::encode(context))),
-            None if before == self.versions.len() && gone.is_empty() => Replaced::Nothing,
-            None => Replaced::Held,
-        };
-        if let Some(seen) = context {
-            self.clock.join(seen);
-        }
-        for (field, parts) in &gone {
-            self.leave_cleared(write, field, parts);
-        }
-        let dot = self.number(write.actor);
-        let at = self.versions.partition_point(|version| version.dot < dot);
-        self.versions.insert(at, Version { dot, stamp: write.stamp, value });
-        self.remember(write, dot, 1, replaced);
-        debug_assert!(self.versions.iter().all(|version| self.clock.covers(version.dot)));
+        let (next, dot) = self.after_put(write, context, value);
+        *self = next;
         dot
     }
 
@@ -215,15 +273,24 @@ impl Siblings {
 
     /// Takes in what another replica knows; the answer is whether anything here changed.
     pub fn merge(&mut self, other: &Siblings) -> bool {
-        if self.knows(other) {
-            return false;
+        let is_news = !self.knows(other);
+        if is_news {
+            self.join(other);
         }
-        merge_named(&mut self.versions, &self.clock, &other.versions, &other.clock);
-        merge_named(&mut self.parts, &self.clock, &other.parts, &other.clock);
+        is_news
+    }
+
+    /// The same, whether it is news or not.
+    pub fn join<W: Value>(&mut self, other: &SiblingsOf<W>) {
+        self.versions.retain(|version| stays(version.dot, &other.versions, &other.clock));
+        self.versions.extend(news(&other.versions, &self.clock).map(Version::to_owned));
+        self.versions.sort_by_key(Version::dot);
+        self.parts.retain(|part| stays(part.dot, &other.parts, &other.clock));
+        self.parts.extend(news(&other.parts, &self.clock).cloned());
+        self.parts.sort_by_key(Part::dot);
         self.done.merge(&other.done);
         self.clock.join(&other.clock);
         self.drop_replaced();
-        true
     }
 
     /// Drops actors from the clock until it names no more than `max`: of those of which `age` gives a number (they
@@ -243,21 +310,6 @@ impl Siblings {
         gone.iter().for_each(|(_, actor)| self.clock.forget(*actor));
         gone.len()
     }
-
-    /// Whether a version with this dot stands here.
-    pub fn holds(&self, dot: Dot) -> bool {
-        holds(&self.versions, dot)
-    }
-
-    /// Whether all that `other` knows is known here, so that merging it would change nothing.
-    pub fn knows(&self, other: &Siblings) -> bool {
-        // What stands here and `other` has already replaced would be news.
-        let replaced = |dot: Dot, stands: bool| other.clock.covers(dot) && !stands;
-        self.clock.descends(&other.clock)
-            && !self.versions.iter().any(|version| replaced(version.dot, other.holds(version.dot)))
-            && !self.parts.iter().any(|part| replaced(part.dot, holds(&other.parts, part.dot)))
-            && self.done.knows(&other.done)
-    }
 }
 
 fn holds<T: Dotted>(all: &[T], dot: Dot) -> bool {
@@ -270,11 +322,14 @@ fn are_named<T: Dotted>(all: &[T], clock: &Clock) -> bool {
         && all.iter().all(|one| one.dot().counter > 0 && clock.covers(one.dot()))
 }
 
-/// What one write left survives if both sides have it, or if the side that lacks it has not seen the write.
-fn merge_named<T: Dotted>(ours: &mut Vec<T>, our_clock: &Clock, theirs: &[T], their_clock: &Clock) {
-    ours.retain(|one| holds(theirs, one.dot()) || !their_clock.covers(one.dot()));
-    ours.extend(theirs.iter().filter(|one| !our_clock.covers(one.dot())).cloned());
-    ours.sort_by_key(T::dot);
+/// What one write left stays if the other side has it as well, or has not seen the write.
+fn stays<T: Dotted>(dot: Dot, theirs: &[T], their_clock: &Clock) -> bool {
+    holds(theirs, dot) || !their_clock.covers(dot)
+}
+
+/// What is new of the other side's, and not replaced here already.
+fn news<'a, T: Dotted>(theirs: &'a [T], our_clock: &Clock) -> impl Iterator<Item = &'a T> {
+    theirs.iter().filter(|one| !our_clock.covers(one.dot()))
 }
 
 #[cfg(test)]
@@ -282,7 +337,6 @@ mod tests {
     use super::*;
     use crate::base::id::{NodeId, RequestId};
     use alloc::string::ToString;
-    use alloc::vec;
     use proptest::prelude::*;
 
     fn actor(node: u64) -> Actor {
@@ -379,7 +433,7 @@ mod tests {
         assert!(good.is_valid());
         let uncovered = Siblings { clock: Clock::EMPTY, ..good.clone() };
         assert!(!uncovered.is_valid());
-        let doubled = vec![good.versions[0].clone(), good.versions[0].clone()];
+        let doubled = [good.versions[0].clone(), good.versions[0].clone()].into();
         assert!(!Siblings { versions: doubled, ..good }.is_valid());
     }
 
@@ -558,6 +612,28 @@ mod tests {
             prop_assert_eq!(merged(&a, &b), merged(&b, &a));
             prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
             prop_assert_eq!(merged(&a, &a), a);
+        }
+
+        /// Wherever the values lie, it is the same set.
+        #[test]
+        fn a_set_that_refers_to_its_bytes_does_as_one_that_owns_them(acts in acts(), number in 0usize..4) {
+            let played = played(&acts);
+            let [a, b, c] = &played.replicas;
+            let bytes = codec::encode(a);
+            let lying: SiblingsRef = codec::decode_borrowed(&bytes).expect("a good encoding");
+            prop_assert_eq!(&lying.to_owned(), a);
+            prop_assert_eq!((lying.knows(b), b.knows(&lying)), (a.knows(b), b.knows(a)));
+            prop_assert_eq!((lying.is_empty(), lying.is_valid()), (a.is_empty(), a.is_valid()));
+            prop_assert_eq!((lying.value_bytes(), lying.last_stamp()), (a.value_bytes(), a.last_stamp()));
+            let mut joined = b.clone();
+            joined.join(&lying);
+            prop_assert_eq!(joined, merged(a, b));
+            for context in [None, Some(c.clock())] {
+                let write = named(3, number as u64);
+                let mut owned = a.clone();
+                let dot = owned.put(write, context, Some(Bytes::from("next")));
+                prop_assert_eq!(lying.after_put(write, context, Some(Bytes::from("next"))), (owned, dot));
+            }
         }
 
         #[test]

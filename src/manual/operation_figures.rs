@@ -66,38 +66,39 @@
 //!
 //! | operation | by | allocations | least | bytes allocated | of the coordinator | its time |
 //! |---|---|---|---|---|---|---|
-//! | get | a replica | 19 | 3 | 5,260 | 9 | 2.3 µs |
-//! | get | another node | 24 | 5 | 6,570 | 9 | 2.5 µs |
-//! | put | a replica | 25 | 4 | 9,310 | 9 | 6.2 µs |
-//! | put | another node | 32 | 7 | 10,880 | 3 | 1.2 µs |
-//! | delete | a replica | 20 | 4 | 1,420 | 8 | 4.1 µs |
-//! | delete | another node | 26 | 6 | 1,910 | 3 | 1.0 µs |
+//! | get | a replica | 6 | 3 | 2,510 | 4 | 2.4 µs |
+//! | get | another node | 9 | 5 | 3,840 | 4 | 2.5 µs |
+//! | put | a replica | 8 | 4 | 6,020 | 2 | 6.4 µs |
+//! | put | another node | 15 | 7 | 7,600 | 3 | 1.2 µs |
+//! | delete | a replica | 6 | 4 | 980 | 2 | 4.4 µs |
+//! | delete | another node | 12 | 6 | 1,510 | 3 | 1.1 µs |
 //!
 //! "Least" counts what is made by the operation, outlives the step that makes it, and has no place of its own yet. For
-//! a get by a replica that is the value, the set of siblings around it, and the answer. For a put it is the set, which
-//! N sends and the operation share, the context for the client, and at each other replica the key, which is noted until
+//! a get by a replica that is the value, the set of siblings around it, and the context for the client. For a put it is
+//! the set, which N sends and the operation share, the context, and at each other replica the key, which is noted until
 //! it is on disk. Another node adds what comes in its frames: the copy that is read, at both ends; or key, value and
-//! answer of what was forwarded. What has a fixed size (the operation's entry, a fingerprint) could lie in place, what
-//! has several parts (a set with its clock and versions) in one piece, and what only a step needs in a buffer that
-//! stays. So this is a floor, not a goal. The bench has it as a formula, and fails where fewer are counted.
+//! answer of what was forwarded. What has a fixed size could lie in place, what has several parts in one piece, and
+//! what only a step needs in a buffer that stays. The bench has it as a formula, and fails where fewer are counted.
 //!
-//! Where the rest goes, by a replica, all three replicas together (each call was traced):
+//! What is beyond the least, as the counts of each node show:
 //!
-//! | allocations | get | put |
-//! |---|---|---|
-//! | the least | 3 | 4 |
-//! | sets decoded, from the store or a frame, and dropped with the step | 8 | 17 |
-//! | a copy of a clock; the empty set that answers are merged into | 1 | 1 |
-//! | clock and versions of a set that stays, beside the set | 2 | 2 |
-//! | keys decoded for one step | 2 | 0 |
-//! | the context before it is shared, and the answer's list beside it | 2 | 1 |
-//! | the operation's entry | 1 | 0 |
-//! | together | 19 | 25 |
+//! - get: the operation's entry, a box, because a read holds what all replicas have answered, and moves less so; and at
+//!   each other replica the key in the question;
+//! - put, delete: at each other replica the set that came in a frame, and its value. They are dropped with the step, as
+//!   is the key of a question. But frames are decoded by the tasks of the connections, and handed over to the node's
+//!   thread, so no buffer of the connection can hold them: it takes in the next frame meanwhile;
+//! - by another node: the request and its outcome, boxed at each end, so that messages stay small.
 //!
-//! They were 63 and 97 (in the other rows 71, 119, 86 and 101) before values, and keys of the engine, were encoded into
-//! a buffer that stays, fingerprints were hashed as they are encoded, values were decoded from where they lie, lists of
-//! replicas and fingerprints lay in their owner, and what replicas agree on was shared. Most of what is left follows
-//! from one habit: a set is decoded as a whole, even where only its clock or its fingerprint is asked for.
+//! Nothing is allocated for what a write replaces, nor by a replica that is asked for a fingerprint, but for the key:
+//! what is stored is looked at where it lies (`SiblingsRef` in `causal/siblings.rs`). One version of a key, and three
+//! entries of its clock, lie in place (`base/few.rs`).
+//!
+//! They were 19, 24, 25, 32, 20 and 26 while sets were decoded as a whole even where only the clock was asked for; and
+//! 63, 71, 97, 119, 86 and 101 before values, and keys of the engine, were encoded into a buffer that stays. Fewer is
+//! not always faster: by the last of these steps the coordinator's time rose by 4 % (get) and 6 % (put; medians of four
+//! alternations), because a set with room for its parts is larger and moved more slowly. Keys of up to 22 bytes in
+//! place would save two or three more, and were tried: everything that holds a key grows, and the simulator lost a
+//! tenth of its events a second.
 //!
 //! ## On loopback
 //!
@@ -107,9 +108,9 @@
 //!
 //! | command | frames | syncs | allocations | bytes allocated | processor time | p50 | p99 |
 //! |---|---|---|---|---|---|---|---|
-//! | `SET` | 4.0 | 3.0 | 34 | 12,600 | 610 µs | 0.55 ms | 0.9 ms |
-//! | `GET` | 4.0 | 0.0 | 27 | 6,800 | 250 µs | 0.20 ms | 0.3 ms |
-//! | `DEL` | 4.0 | 3.0 | 28 | 3,500 | 540 µs | 0.49 ms | 0.7 ms |
+//! | `SET` | 4.0 | 3.0 | 17 | 9,520 | 550 µs | 0.49 ms | 0.8 ms |
+//! | `GET` | 4.0 | 0.0 | 14 | 4,290 | 240 µs | 0.19 ms | 0.4 ms |
+//! | `DEL` | 4.0 | 3.0 | 14 | 3,460 | 490 µs | 0.45 ms | 0.6 ms |
 //!
 //! Sockets add 8 or 9 allocations to those of the nodes. The processor time is the system's: threads that wake each
 //! other across sockets for one operation at a time, where under load one wake serves many.

@@ -27,9 +27,14 @@
 //! 5. at the deadline, keeps a hint for every replica that has not acknowledged.
 //!
 //! For a replica that is believed to be down, a stand-in (the next usable node clockwise) gets a hint at once; if
-//! there is none, the coordinator keeps it. A
-//! hint is durable, is handed over when its target is usable again, and is deleted only after the target has it on
-//! disk. It never counts towards W, unless the request asked for `any`.
+//! there is none, the coordinator keeps it. A hint is durable, is handed over when its target is usable again, and is
+//! deleted only after the target has it on disk. It never counts towards W, unless the request asked for `any`.
+//!
+//! At `any`, a write is taken even if no replica can be reached from where its client asked: that node numbers it, over
+//! what hints it keeps of the key, and keeps it as a hint; other stand-ins get one for the other replicas
+//! (`node/coordinate/stand_in.rs`, fact `stood_in`). It does not know what the replicas hold: without a context, the
+//! write will stand beside that as a sibling. And nobody can read it until it is handed over. With PW, DW or zones, or
+//! at any other level, such a write is refused.
 //!
 //! Hints have bounds, and what falls to them is counted (`hint_dropped`): bytes per node (`hints_bytes_max`), and age
 //! (`hint_age_max`, by the wall clock, kept across restarts). What they held then comes by repair. (At `any`, a hint
@@ -237,4 +242,4 @@
 //! ## What is not here yet
 //!
 //! Layouts do not change after the founding (joining nodes can coordinate, but own nothing). Tombstones are never
-//! purged. A write that no replica can take is rejected even at `any`.
+//! purged.

@@ -34,7 +34,7 @@ pub struct Consistency {
     /// Replicas that must answer a read. Stand-ins never answer reads, so all of them are primary.
     pub r: Level,
     /// Nodes that must acknowledge a write: replicas that have it on disk (in memory, if `dw` says so), and at `any`
-    /// also stand-ins that have a hint of it on disk.
+    /// also stand-ins that have a hint of it on disk, even if no replica can be reached.
     pub w: Level,
     /// Replicas, reached directly, that must answer a read, besides `r`. As `r` counts nobody else, the higher of the
     /// two decides; it is here so that a floor set for a connection holds whatever its requests say of `r`.

@@ -115,4 +115,6 @@ facts! {
     DamageRepaired = "damage_repaired",
     /// A clock was too long, and has lost its oldest actors.
     ClockPruned = "clock_pruned",
+    /// No replica could be reached, and a write that any disk may hold was taken by this node, which is none.
+    StoodIn = "stood_in",
 }

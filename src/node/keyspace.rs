@@ -13,7 +13,7 @@
 use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
-use crate::base::codec::{self, Decode, Encode, Malformed};
+use crate::base::codec::{self, BorrowDecode, Encode, Malformed};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::SLOTS;
 use crate::causal::siblings::Siblings;
@@ -114,10 +114,10 @@ pub fn encode_value<T: Encode>(value: &T, buffer: &mut Vec<u8>) {
     codec::encode_into(value, buffer);
 }
 
-/// The inverse of [`encode_value`].
-pub fn decode_value<T: Decode<()>>(bytes: &[u8]) -> Result<T, Malformed> {
+/// The inverse of [`encode_value`], of a value that may refer to what lies in `bytes`.
+pub fn decode_value<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<T, Malformed> {
     match bytes.split_first() {
-        Some((&FORMAT, body)) => codec::decode(body),
+        Some((&FORMAT, body)) => codec::decode_borrowed(body),
         _ => Err(Malformed),
     }
 }

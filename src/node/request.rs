@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
+use crate::base::few::Few;
 use crate::base::id::RequestId;
 use crate::base::time::WallTime;
 use crate::causal::dot::Dot;
@@ -63,7 +64,7 @@ impl Command {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Outcome {
     /// The read has its quorum. No values: the key does not exist; more than one: siblings.
-    Found { values: Vec<Found>, context: Bytes },
+    Found { values: Few<Found, 1>, context: Bytes },
     /// The same of a key that holds a convergent type.
     Typed { view: View, context: Bytes },
     /// The write has what was asked for. `acks` counts distinct replicas (and hints, where `any` was asked); `durable`

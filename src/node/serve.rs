@@ -121,13 +121,14 @@ impl Node {
     /// A replica answers only with what is on its disk. What was read would otherwise be gone after a crash, and the
     /// next read would show less.
     fn on_fetch(&mut self, from: NodeId, op: OpId, key: &Bytes, digest: bool, env: &mut Env) {
-        let held = match self.load_for_read(key, env) {
-            None => Held::Refused,
-            Some(siblings) if digest && siblings.value_bytes() > SMALL => {
-                Held::Digest(fingerprint(&siblings))
-            }
-            Some(siblings) => Held::Siblings(siblings),
-        };
+        let held = self.read_here(env, |store, disk| match digest {
+            true => store.look_at(key, disk, |siblings| match siblings.value_bytes() {
+                0..=SMALL => Held::Siblings(Arc::new(siblings.to_owned())),
+                _ => Held::Digest(fingerprint(siblings)),
+            }),
+            false => store.load(key, disk).map(|siblings| Held::Siblings(Arc::new(siblings))),
+        });
+        let held = held.unwrap_or(Held::Refused);
         self.tell_when_durable(key, from, op, held, env);
     }
 

@@ -506,6 +506,7 @@ impl Node {
                 Waiter::Fetched { to, op, held } => self.tell(to, op, held, env),
                 Waiter::Repaired(op) => self.read_repaired(op, self.me(), Some(Ack::OnDisk), env),
                 Waiter::Recalled => self.recalled(env),
+                Waiter::Hinted { to, op } if to == self.me() => self.write_hinted(op, to, true, env),
                 Waiter::Hinted { to, op } => {
                     self.send(Target::Node(to), Message::Hinted { op, durable: true }, env);
                 }

@@ -12,7 +12,7 @@ use crate::base::id::{NodeId, Slot};
 use crate::base::invariant::{Broken, holds};
 use crate::base::time::WallTime;
 use crate::causal::dot::Actor;
-use crate::causal::siblings::Siblings;
+use crate::causal::siblings::{Siblings, SiblingsOf, SiblingsRef, Value};
 use crate::disk::Disk;
 use crate::node::invariant::in_line;
 use crate::node::keyspace;
@@ -47,12 +47,27 @@ pub struct Store {
     scratch: Scratch,
 }
 
-/// The buffers in which values, and keys of the engine, are encoded. What is left in them means nothing, so they are in
-/// no hash, and in no clone.
+/// The buffers in which values, and keys of the engine, are encoded, and what is about to change is read. What is left
+/// in them means nothing, so they are in no hash, and in no clone.
 #[derive(Debug, Default)]
 struct Scratch {
     value: Vec<u8>,
     key: Vec<u8>,
+    stored: Vec<u8>,
+}
+
+/// What is stored of a key, in the buffer of its store, which wants it back ([`Store::put_back`]).
+pub struct Stored {
+    bytes: Vec<u8>,
+    is_there: bool,
+}
+
+impl Stored {
+    /// Empty if nothing was ever written.
+    pub fn siblings(&self) -> Result<SiblingsRef<'_>, StoreError> {
+        let siblings = self.is_there.then(|| keyspace::decode_value(&self.bytes));
+        siblings.transpose().map_err(|_| StoreError::Damaged).map(Option::unwrap_or_default)
+    }
 }
 
 impl Clone for Scratch {
@@ -132,8 +147,8 @@ impl Store {
         Ok((store, Found { hints, layout }))
     }
 
-    /// Opens what lies on a disk for a look at it: [`Store::load`] works, and nothing else does, because nothing is
-    /// scanned.
+    /// Opens what lies on a disk for a look at it: [`Store::load`] and [`Store::load_hints`] work, and nothing else
+    /// does, because nothing is scanned.
     pub fn look(config: storage::Config, disk: &mut dyn Disk) -> Result<Store, storage::OpenError> {
         let (engine, _) = Engine::open(config, disk)?;
         Ok(Store::over(engine, Actor { node: NodeId(0), epoch: 0 }))
@@ -146,9 +161,46 @@ impl Store {
 
     /// What is stored of a key; empty if nothing ever was.
     pub fn load(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, StoreError> {
-        let data_key = |buffer: &mut Vec<u8>| keyspace::data_key(slot_of(key), key, buffer);
-        let found = self.with_key(data_key, |store, engine_key| store.read(engine_key, disk));
-        Ok(found?.unwrap_or_default())
+        let found = self.with_key(data_key(key), |store, engine_key| {
+            store.engine.get_with(engine_key, disk, |bytes| keyspace::decode_value(bytes))
+        });
+        let found = found.map_err(|_| StoreError::Damaged)?;
+        found.transpose().map_err(|_| StoreError::Damaged).map(Option::unwrap_or_default)
+    }
+
+    /// What `look` makes of what is stored of a key, where it lies.
+    pub fn look_at<T>(
+        &mut self,
+        key: &[u8],
+        disk: &mut dyn Disk,
+        look: impl Fn(&SiblingsRef) -> T,
+    ) -> Result<T, StoreError> {
+        let found = self.with_key(data_key(key), |store, engine_key| {
+            store
+                .engine
+                .get_with(engine_key, disk, |bytes| keyspace::decode_value(bytes).map(|held| look(&held)))
+        });
+        match found {
+            Ok(None) => Ok(look(&SiblingsRef::default())),
+            Ok(Some(Ok(seen))) => Ok(seen),
+            Ok(Some(Err(_))) | Err(_) => Err(StoreError::Damaged),
+        }
+    }
+
+    /// What is stored of a key, for whoever is about to change it.
+    pub fn read_out(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Stored, StoreError> {
+        let mut bytes = core::mem::take(&mut self.scratch.stored);
+        bytes.clear();
+        let found = self.with_key(data_key(key), |store, engine_key| {
+            store.engine.get_with(engine_key, disk, |value| bytes.extend_from_slice(value))
+        });
+        let is_there = found.map_err(|_| StoreError::Damaged)?.is_some();
+        Ok(Stored { bytes, is_there })
+    }
+
+    /// Gives the buffer back.
+    pub fn put_back(&mut self, stored: Stored) {
+        self.scratch.stored = stored.bytes;
     }
 
     /// Does something with an engine key that lies in the buffer for keys meanwhile.
@@ -212,16 +264,21 @@ impl Store {
         news: &Siblings,
         disk: &mut dyn Disk,
     ) -> Result<(bool, Position), StoreError> {
-        let mut siblings = self.load(key, disk)?;
-        self.forgot |= news.clock().is_ahead(siblings.clock(), self.life);
-        let before = fingerprint(&siblings);
-        if !siblings.merge(news) {
-            return Ok((false, self.engine.appended()));
-        }
-        if !siblings.is_valid() {
+        let life = self.life;
+        let (forgot, before, merged) = self.look_at(key, disk, |held| {
+            let merged = (!held.knows(news)).then(|| {
+                let mut merged = news.clone();
+                merged.join(held);
+                merged
+            });
+            (news.clock().is_ahead(held.clock(), life), fingerprint(held), merged)
+        })?;
+        self.forgot |= forgot;
+        let Some(merged) = merged else { return Ok((false, self.engine.appended())) };
+        if !merged.is_valid() {
             return Err(StoreError::TooLarge);
         }
-        let position = self.save(key, before, &siblings, disk)?;
+        let position = self.save(key, before, &merged, disk)?;
         Ok((true, position))
     }
 
@@ -236,7 +293,7 @@ impl Store {
         disk: &mut dyn Disk,
     ) -> Result<(usize, WallTime, Position), StoreError> {
         self.with_key(hint_key(target, key), |store, engine_key| {
-            let kept: Option<Kept> = store.read(engine_key, disk)?;
+            let kept = store.read_hint(engine_key, disk)?;
             let mut kept = kept.unwrap_or(Kept { since: now, siblings: Siblings::default() });
             kept.siblings.merge(siblings);
             if !kept.siblings.is_valid() {
@@ -254,8 +311,22 @@ impl Store {
         key: &[u8],
         disk: &mut dyn Disk,
     ) -> Result<Arc<Siblings>, StoreError> {
-        let kept = self.with_key(hint_key(target, key), |store, key| store.read::<Kept>(key, disk));
+        let kept = self.with_key(hint_key(target, key), |store, key| store.read_hint(key, disk));
         Ok(Arc::new(kept?.unwrap_or_default().siblings))
+    }
+
+    /// All that is kept for these targets about a key, together.
+    pub fn load_hints(
+        &mut self,
+        key: &[u8],
+        targets: &[NodeId],
+        disk: &mut dyn Disk,
+    ) -> Result<Siblings, StoreError> {
+        let mut hints = Siblings::default();
+        for &target in targets {
+            hints.merge(&*self.load_hint(target, key, disk)?);
+        }
+        Ok(hints)
     }
 
     /// Forgets a hint.
@@ -283,7 +354,10 @@ impl Store {
         let mut listing = Listing { entries: Vec::new(), end: true };
         self.scan_with(Engine::scan, from, &to, disk, |_, engine_key, value| {
             let parsed = keyspace::parse_data_key(engine_key).filter(|(_, key)| span.contains(key));
-            let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) else { return true };
+            let (Some((_, key)), Ok(siblings)) = (parsed, keyspace::decode_value::<SiblingsRef>(value))
+            else {
+                return true;
+            };
             listing.end = listing.entries.len() < KEYS_MAX;
             if listing.end {
                 listing.entries.extend(fingerprint(&siblings).map(|digest| (Bytes::new(key), digest)));
@@ -348,15 +422,9 @@ impl Store {
         Ok(entries)
     }
 
-    fn read<T: codec::Decode<()>>(
-        &mut self,
-        engine_key: &[u8],
-        disk: &mut dyn Disk,
-    ) -> Result<Option<T>, StoreError> {
-        match self.engine.get_with(engine_key, disk, keyspace::decode_value) {
-            Ok(found) => found.transpose().map_err(|_| StoreError::Damaged),
-            Err(_) => Err(StoreError::Damaged),
-        }
+    fn read_hint(&mut self, engine_key: &[u8], disk: &mut dyn Disk) -> Result<Option<Kept>, StoreError> {
+        let found = self.engine.get_with(engine_key, disk, |bytes| keyspace::decode_value(bytes));
+        found.map_err(|_| StoreError::Damaged)?.transpose().map_err(|_| StoreError::Damaged)
     }
 
     /// The answer is the length of the encoded value, and where in the log it stands.
@@ -400,9 +468,13 @@ impl Store {
 /// Enters an entry of the data into the forest.
 fn count(forest: &mut Forest, engine_key: &[u8], value: &[u8]) {
     let parsed = keyspace::parse_data_key(engine_key);
-    if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value(value)) {
+    if let (Some((slot, key)), Ok(siblings)) = (parsed, keyspace::decode_value::<SiblingsRef>(value)) {
         forest.update(slot, key, None, fingerprint(&siblings));
     }
+}
+
+fn data_key(key: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
+    move |buffer| keyspace::data_key(slot_of(key), key, buffer)
 }
 
 fn hint_key(target: NodeId, key: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
@@ -413,7 +485,7 @@ fn hint_key(target: NodeId, key: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
 /// it remembers (which are a matter of what has been forgotten, too), `None` for nothing. The
 /// values themselves are left out: a dot names one write, so equal dots mean equal values, and that the bytes are
 /// still those that were written is what the engine's checksums are for.
-pub fn fingerprint(siblings: &Siblings) -> Option<u128> {
+pub fn fingerprint<V: Value>(siblings: &SiblingsOf<V>) -> Option<u128> {
     if siblings.is_empty() {
         return None;
     }

@@ -7,6 +7,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
+use crate::base::few::Few;
 use crate::causal::siblings::Siblings;
 use crate::causal::types::part::{Content, Part};
 use crate::node::request::{Found, Outcome, Rejection};
@@ -129,7 +130,7 @@ pub fn reply(shape: &Shape, answers: Vec<Answer>) -> Value {
 }
 
 /// One value has room in a reply to a plain `GET`. To pick one of several in silence would lose a write.
-fn single(mut values: Vec<Found>) -> Value {
+fn single(mut values: Few<Found, 1>) -> Value {
     if values.len() > 1 {
         let count = values.len();
         return Value::Error(format!(

@@ -8,7 +8,8 @@
 //!
 //! A disk that a fault has damaged is no witness: what it does not know, it may have known.
 //!
-//! The weakness: only copies of replicas are counted, so hints (which count at `any`) are not audited.
+//! Hints are looked for only where no replica had the write on its disk when it was acknowledged (at `any`). Those that
+//! count beside replicas are not audited.
 
 use std::collections::BTreeMap;
 use std::format;
@@ -73,11 +74,12 @@ impl Audit {
         }
         let look = |host: &Host| (host.harmed, host.after_power_loss());
         let mut survivors: Vec<_> = hosts.iter().map(look).collect();
-        let mut known: BTreeMap<&Bytes, Vec<(bool, Siblings)>> = BTreeMap::new();
+        let mut known: BTreeMap<(&Bytes, bool), Vec<(bool, Siblings)>> = BTreeMap::new();
         for promise in &*promises {
-            let copies = known.entry(&promise.key).or_insert_with(|| {
+            let with_hints = !promise.hinted.is_empty();
+            let copies = known.entry((&promise.key, with_hints)).or_insert_with(|| {
                 let peeked = survivors.iter_mut().map(|(harmed, survivor)| {
-                    let peek = |(store, disk): &mut (Store, SimDisk)| store.load(&promise.key, disk).ok();
+                    let peek = |(store, disk): &mut (Store, SimDisk)| held(store, promise, disk);
                     (*harmed, survivor.as_mut().and_then(peek).unwrap_or_default())
                 });
                 peeked.collect()
@@ -97,6 +99,15 @@ impl Audit {
             format!("{audits} times power could fail, and {audited} writes stay on the disks promised");
         self.findings.clone().conclude("audit", looked_at)
     }
+}
+
+/// What a disk has of the key of a promise.
+fn held(store: &mut Store, promise: &Promise, disk: &mut SimDisk) -> Option<Siblings> {
+    let mut held = store.load(&promise.key, disk).ok()?;
+    if let Ok(hints) = store.load_hints(&promise.key, &promise.hinted, disk) {
+        held.merge(&hints);
+    }
+    Some(held)
 }
 
 #[cfg(test)]

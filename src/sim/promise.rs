@@ -27,6 +27,8 @@ pub struct Promise {
     pub disks: u8,
     /// Where they are, as its client asked.
     pub places: Places,
+    /// If it is on none, because any disk was enough (`any`): the replicas for one of which some disk has it as a hint.
+    pub hinted: Vec<NodeId>,
 }
 
 /// Where the disks of a write have to be.
@@ -81,9 +83,19 @@ impl Promise {
     /// The same, though so many disks may have lost it since they acknowledged it.
     pub fn less(mut self, harmed: u8) -> Promise {
         let Places { zones, quorums } = &mut self.places;
+        if harmed > 0 {
+            self.hinted.clear();
+        }
         let counts = quorums.iter_mut().map(|quorum| &mut quorum.enough).chain([&mut self.disks, zones]);
         counts.for_each(|count| *count = count.saturating_sub(harmed));
         self
+    }
+
+    /// Whether it is hints that have to hold the write; `options` are those of its client, the rest as `node` has it.
+    pub fn is_by_hint(node: &Config, options: &Options, disks: u8) -> bool {
+        let default = node.consistency();
+        let (w, dw) = (options.w.unwrap_or(default.w), options.dw.unwrap_or(default.dw));
+        disks == 0 && w == Level::Any && dw == Durability::AsAcknowledged
     }
 
     /// What is not so, if a power failure `now` leaves the write on the disks of `left`; `zone` tells where a host is.
@@ -93,7 +105,7 @@ impl Promise {
         left: &BTreeSet<usize>,
         zone: impl Fn(usize) -> &'a Zone,
     ) -> Option<String> {
-        let Promise { key, dot, disks, places } = self;
+        let Promise { key, dot, disks, places, hinted } = self;
         let told = |promised: String, found: usize| {
             format!(
                 "{dot} of {key:?} was promised to be {promised}; a power failure at {now} leaves it on {found}"
@@ -101,6 +113,9 @@ impl Promise {
         };
         if left.len() < usize::from(*disks) {
             return Some(told(format!("on {disks} disks"), left.len()));
+        }
+        if left.is_empty() && !hinted.is_empty() {
+            return Some(told("on a disk, as a hint".into(), 0));
         }
         let zones = left.iter().map(|&host| zone(host)).collect::<BTreeSet<_>>().len();
         if zones < usize::from(places.zones) {
@@ -158,6 +173,7 @@ mod tests {
             dot,
             disks,
             places: Places { zones, quorums: quorums.into() },
+            hinted: Vec::new(),
         };
         let broken = |promise: &Promise, left: &[usize]| {
             promise
@@ -175,5 +191,19 @@ mod tests {
             assert!(found.contains(told) && found.is_empty() == told.is_empty(), "{found}");
         }
         assert!(broken(&promise(1, 0, &[quorum(&[], 1)]), &[0]).contains("among no replica"));
+        let by_hint = Promise { hinted: [NodeId(1)].into(), ..promise(0, 0, &[]) };
+        assert!(broken(&by_hint, &[]).contains("on a disk, as a hint; "));
+        assert_eq!((broken(&by_hint, &[3]), broken(&by_hint.less(1), &[])), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn hints_have_to_hold_what_is_acknowledged_at_any_and_on_no_disk_of_a_replica() {
+        let by_hint = |clients: &str, disks| {
+            let text = format!("[cluster]\nnodes = 3\n[run]\nduration = \"9s\"\n[clients]\n{clients}");
+            let scenario = Scenario::read(&text, "hints").expect("a scenario");
+            Promise::is_by_hint(&scenario.nodes[0], &scenario.clients[0].options, disks)
+        };
+        assert!(by_hint("w = \"any\"", 0));
+        assert!(!by_hint("w = \"any\"", 1) && !by_hint("w = 1", 0) && !by_hint("w = \"any\"\ndw = 1", 0));
     }
 }

@@ -14,6 +14,7 @@ mod reads;
 mod repair;
 mod retries;
 mod siblings;
+mod stand_in;
 mod table;
 mod types;
 mod zones;

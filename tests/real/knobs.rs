@@ -110,7 +110,7 @@ impl Connection {
         let mut requests = Vec::new();
         for event in std::iter::from_fn(take) {
             let Event::Client { request, ticket } = event else { panic!("{event:?}") };
-            let found = Outcome::Found { values: Vec::new(), context: Bytes::default() };
+            let found = Outcome::Found { values: [].into(), context: Bytes::default() };
             self.session.answer(ticket.seq, ticket.part, Answer::Outcome(found));
             requests.push(request);
         }

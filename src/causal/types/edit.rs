@@ -9,7 +9,7 @@ use crate::base::limits::{EDITS_MAX, KEY_MAX, SIBLINGS_BYTES_MAX, VALUE_MAX};
 use crate::base::time::WallTime;
 use crate::causal::done::Replaced;
 use crate::causal::dot::{Actor, Dot};
-use crate::causal::siblings::Siblings;
+use crate::causal::siblings::{Siblings, SiblingsOf, Value};
 use crate::causal::types::counter::Counter;
 use crate::causal::types::part::{Content, Holds, Kind, Part};
 
@@ -93,6 +93,22 @@ pub fn edits_are_valid(edits: &[Edit]) -> bool {
     (1..=EDITS_MAX).contains(&edits.len()) && edits.iter().all(fits) && bytes <= SIBLINGS_BYTES_MAX
 }
 
+impl<V: Value> SiblingsOf<V> {
+    /// The write that this request became already, if it is remembered.
+    pub fn coordinated(&self, id: RequestId) -> Option<Dot> {
+        let counted = || self.parts().iter().find_map(|part| part.step(id));
+        self.done().find(id).or_else(counted)
+    }
+
+    /// The value of the counter that an edit is of; zero for others.
+    pub fn counted(&self, edit: &Edit) -> i64 {
+        match edit.update {
+            Update::Count(_) => Counter::of(self.field(edit.field.as_ref())).value().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
 impl Siblings {
     /// Applies new edits, all or none. They replace what is known here and nothing else, so they need no context.
     pub fn edit(&mut self, write: Write, edits: &[Edit]) -> Result<Edited, EditError> {
@@ -119,20 +135,6 @@ impl Siblings {
         next.remember(write, dot, edits.len() as u64, replaced);
         *self = next;
         Ok(Edited { dot, result })
-    }
-
-    /// The write that this request became already, if it is remembered.
-    pub fn coordinated(&self, id: RequestId) -> Option<Dot> {
-        let counted = || self.parts().iter().find_map(|part| part.step(id));
-        self.done().find(id).or_else(counted)
-    }
-
-    /// The value of the counter that an edit is of; zero for others.
-    pub fn counted(&self, edit: &Edit) -> i64 {
-        match edit.update {
-            Update::Count(_) => Counter::of(self.field(edit.field.as_ref())).value().unwrap_or(0),
-            _ => 0,
-        }
     }
 
     /// Refuses an edit of another type than the key, or the field, has.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::codec::{Decode, Encode};
-use crate::causal::siblings::Siblings;
+use crate::causal::siblings::{Siblings, SiblingsOf, Value};
 use crate::causal::types::counter::Counter;
 use crate::causal::types::part::{Content, Holds, Kind, Part};
 
@@ -69,6 +69,13 @@ impl Leaf {
     }
 }
 
+impl<V: Value> SiblingsOf<V> {
+    /// The parts of a field.
+    pub(super) fn field(&self, field: Option<&Bytes>) -> impl Iterator<Item = &Part> {
+        self.parts().iter().filter(move |part| part.field.as_ref() == field)
+    }
+}
+
 impl Siblings {
     /// Every type of which there is something: none for a key that does not exist, and more than one where clients made
     /// the key with different types at the same time.
@@ -102,11 +109,6 @@ impl Siblings {
             Holds::Leaf(_) => leaves.into_iter().next().map(|(_, leaf)| View::Leaf(leaf)),
             Holds::Map => Some(View::Map(leaves.filter_map(|(field, leaf)| Some((field?, leaf))).collect())),
         }
-    }
-
-    /// The parts of a field.
-    pub(super) fn field(&self, field: Option<&Bytes>) -> impl Iterator<Item = &Part> {
-        self.parts().iter().filter(move |part| part.field.as_ref() == field)
     }
 
     fn fields(&self) -> BTreeMap<(Option<&Bytes>, Kind), Vec<&Part>> {

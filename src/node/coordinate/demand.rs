@@ -75,12 +75,12 @@ impl Node {
             (Knob::Dw, disks),
             (Knob::Zones, replicas.distinct_zones(consistency.zones)),
         ])?;
-        self.refuse_hopeless(&demands, replicas)?;
+        // At `any`, the disk of whoever takes the write is enough for W.
+        self.refuse_hopeless(&demands[usize::from(consistency.w == Level::Any)..], replicas)?;
         Ok(demands)
     }
 
-    /// Told at once, before anything is asked or applied: better than a time-out and an unknown fate. (At `any`, too,
-    /// one usable replica is asked for, because only a replica numbers writes.)
+    /// Told at once, before anything is asked or applied: better than a time-out and an unknown fate.
     fn refuse_hopeless(&self, demands: &[Demand], replicas: &Replicas) -> Result<(), Rejection> {
         match shortfall(demands, replicas, |node| self.usable(node)) {
             Some(short) => Err(Rejection::unavailable(short)),

@@ -1,7 +1,8 @@
 //! Coordination: what a node does for a client, on behalf of the whole preference list (Dynamo section 4.5).
 //!
 //! A read is coordinated by whichever node got it. A write is coordinated by a replica of its key, because only a
-//! replica numbers writes of that key; any other node forwards it.
+//! replica knows what it replaces; any other node forwards it. Only where no replica can be reached, and the client
+//! said that any disk will do, another node takes it ([`stand_in`]).
 
 pub mod demand;
 pub mod forward;
@@ -9,6 +10,7 @@ pub mod handoff;
 pub mod prune;
 pub mod read;
 pub mod read_repair;
+pub mod stand_in;
 pub mod whole;
 pub mod write;
 
@@ -112,6 +114,9 @@ impl Node {
                     }
                     begun => begun,
                 }
+            }
+            _ if self.stands_in(&route, &consistency) => {
+                self.coordinate_as_stand_in(asker, &route, &request, &consistency, env)
             }
             _ if hops < HOPS_MAX => self.forward(asker, hops, &route, request, consistency, env),
             _ => Err(Rejection::Unavailable { knob: Knob::W, usable: 0, needed: 1 }),

@@ -19,6 +19,7 @@ use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::siblings::Siblings;
+use crate::disk::Disk;
 use crate::node::consistency::{Consistency, OnSiblings};
 use crate::node::coordinate::whole::{Compared, Wholes};
 use crate::node::coordinate::{Asker, Op, Route};
@@ -28,6 +29,7 @@ use crate::node::message::{Held, Message};
 use crate::node::outbox::Target;
 use crate::node::request::{Command, Found, Outcome, Rejection, Request};
 use crate::node::step::Node;
+use crate::node::store::{Store, StoreError};
 use crate::node::timer::Timer;
 use crate::quorum::read::ReadTally;
 use crate::quorum::tally::Decision;
@@ -49,8 +51,8 @@ pub struct ReadOp {
     pub(super) wholes: Wholes,
     /// What each replica answered, to know whom to repair.
     pub(super) answers: PerReplica<(NodeId, Arc<Siblings>)>,
-    /// All answers merged.
-    pub(super) merged: Arc<Siblings>,
+    /// All answers merged; `None` before the first.
+    pub(super) merged: Option<Arc<Siblings>>,
     /// What the client is about to be shown.
     pub(super) goal: Option<Goal>,
     /// Too few can still answer.
@@ -99,7 +101,10 @@ impl Node {
             _ => Clock::EMPTY,
         };
         let is_replica = placement.owns(self.me(), slot);
-        let own = if is_replica { self.load_for_read(&key, env) } else { None };
+        let own = match is_replica {
+            true => self.read_here(env, |store, disk| store.load(&key, disk).map(Arc::new)),
+            false => None,
+        };
         // Everybody is asked, but who is believed to be down is not waited for: else every read would stay open until
         // its deadline as long as one node is away, and soon there would be no room for new ones.
         let mut tally = ReadTally::new(replicas, demands);
@@ -127,7 +132,7 @@ impl Node {
                 siblings: consistency.siblings,
                 tally,
                 answers: PerReplica::new(),
-                merged: Arc::default(),
+                merged: None,
                 goal: None,
                 hopeless: false,
                 replied: false,
@@ -147,18 +152,19 @@ impl Node {
         Ok(())
     }
 
-    /// The copy here, or `None` if it is damaged, or may be less than was promised: which is no "not found".
-    pub(in crate::node) fn load_for_read(&mut self, key: &[u8], env: &mut Env) -> Option<Arc<Siblings>> {
+    /// What `read` finds of the copy here, or `None` if that is damaged, or may be less than was promised: which is no
+    /// "not found".
+    pub(in crate::node) fn read_here<T>(
+        &mut self,
+        env: &mut Env,
+        read: impl FnOnce(&mut Store, &mut dyn Disk) -> Result<T, StoreError>,
+    ) -> Option<T> {
         if self.is_amnesiac() {
             return None;
         }
-        match self.store.load(key, env.disk) {
-            Ok(siblings) => Some(Arc::new(siblings)),
-            Err(_) => {
-                env.out.facts.push(Fact::DamageRefused);
-                None
-            }
-        }
+        let found = read(&mut self.store, env.disk).ok();
+        env.out.facts.extend(found.is_none().then_some(Fact::DamageRefused));
+        found
     }
 
     /// A replica, or this node, has told what it holds on its disk.
@@ -245,10 +251,9 @@ impl ReadOp {
         self.tally.answered(node);
         if self.answers.iter().all(|known| known.0 != node) {
             // Replicas usually agree: then what the first one told is shared, and nothing is copied.
-            if self.answers.is_empty() {
-                self.merged = siblings.clone();
-            } else if !self.merged.knows(&siblings) {
-                Arc::make_mut(&mut self.merged).merge(&siblings);
+            let merged = self.merged.get_or_insert_with(|| siblings.clone());
+            if !merged.knows(&siblings) {
+                Arc::make_mut(merged).merge(&siblings);
             }
             self.answers.push((node, siblings));
         }
@@ -259,9 +264,9 @@ impl ReadOp {
     fn set_goal(&mut self) -> PerReplica<NodeId> {
         if self.goal.is_none()
             && self.tally.shortfall().is_none()
-            && self.merged.clock().descends(&self.floor)
+            && let Some(merged) = self.merged.as_ref().filter(|merged| merged.clock().descends(&self.floor))
         {
-            let siblings = self.merged.clone();
+            let siblings = merged.clone();
             self.goal = Some(Goal { siblings, holders: PerReplica::new(), sent: PerReplica::new() });
         }
         let Some(goal) = &mut self.goal else { return PerReplica::new() };

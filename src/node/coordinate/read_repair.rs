@@ -46,16 +46,14 @@ impl Node {
 
     /// Sends the merged set to everybody who answered with less and was not sent as much before.
     pub(super) fn repair_readers(&mut self, op: &ReadOp, env: &mut Env) {
-        if !op.merged.is_valid() {
-            return;
-        }
+        let Some(merged) = op.merged.as_ref().filter(|merged| merged.is_valid()) else { return };
         let sent = |node| match &op.goal {
-            Some(goal) => goal.sent.contains(node) && goal.siblings.knows(&op.merged),
+            Some(goal) => goal.sent.contains(node) && goal.siblings.knows(merged),
             None => false,
         };
-        for (node, _) in op.answers.iter().filter(|(node, held)| !held.knows(&op.merged) && !sent(node)) {
+        for (node, _) in op.answers.iter().filter(|(node, held)| !held.knows(merged) && !sent(node)) {
             env.out.facts.push(Fact::ReadRepaired);
-            let siblings = op.merged.clone();
+            let siblings = merged.clone();
             if *node == self.me() {
                 // A failure here leaves the key as it is, for the Merkle exchange to find.
                 let _ = self.store.merge(&op.key, &siblings, env.disk);

@@ -10,7 +10,7 @@ use crate::base::time::Instant;
 use crate::causal::clock::Clock;
 use crate::causal::context;
 use crate::causal::dot::Dot;
-use crate::causal::siblings::Siblings;
+use crate::causal::siblings::{Siblings, SiblingsOf, SiblingsRef, Value};
 use crate::causal::types::edit::Write;
 use crate::node::consistency::Consistency;
 use crate::node::coordinate::{Asker, Op, Route};
@@ -20,7 +20,7 @@ use crate::node::message::Message;
 use crate::node::outbox::Target;
 use crate::node::request::{Command, Outcome, Rejection, Request};
 use crate::node::step::{Node, Waiter};
-use crate::node::store::{StoreError, fingerprint};
+use crate::node::store::{StoreError, Stored, fingerprint};
 use crate::quorum::tally::Decision;
 use crate::quorum::write::{Ack, WriteTally};
 use crate::ring::placement::Placement;
@@ -70,14 +70,33 @@ impl WriteOp {
     }
 }
 
-/// A write that has its name, but has not been stored.
-struct Numbered {
-    siblings: Siblings,
+/// A write that has its name.
+pub(super) struct Numbered {
+    pub siblings: Siblings,
     dot: Dot,
     context: Bytes,
     result: i64,
     /// It is a retry: the write has had its name for long, and is here.
     again: bool,
+}
+
+/// What a write is numbered over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// What this node has as a replica. If its client has seen more of this node's own writes than that, some are lost.
+    Data,
+    /// The hints that this node keeps. Those that it has handed over are not lost.
+    Hints,
+}
+
+/// A write that is kept here, and who is to get it besides the replicas.
+pub(super) struct Kept {
+    pub numbered: Numbered,
+    pub tally: WriteTally,
+    /// Each with the unusable replica that it stands in for.
+    pub stand_ins: PerReplica<(NodeId, NodeId)>,
+    /// The unusable replicas that nobody stands in for.
+    pub alone: PerReplica<NodeId>,
 }
 
 impl Node {
@@ -90,27 +109,45 @@ impl Node {
         env: &mut Env,
     ) -> Result<(), Rejection> {
         let (&Route { placement, slot, .. }, replicas) = (route, route.replicas());
-        assert!(replicas.nodes().contains(&self.me()), "only a replica numbers writes");
+        assert!(replicas.nodes().contains(&self.me()), "only replicas hold data");
         let demands = self.write_demands(&replicas, &consistency)?;
         if self.is_amnesiac() {
             return Err(Rejection::Amnesiac);
         }
-        let before = self.store.load(&request.key, env.disk).map_err(|error| self.refuse(error, env))?;
-        let numbered = self.number(&before, request, env)?;
-        let position = self.keep(&request.key, &before, &numbered, env)?;
-
-        let counting = consistency.counting();
-        let mut tally = WriteTally::new(replicas, demands, counting);
-        let nodes = placement.replicas(slot);
-        let siblings = Arc::new(numbered.siblings);
+        let stored = self.store.read_out(&request.key, env.disk).map_err(|error| self.refuse(error, env))?;
+        let kept = self.number_and_keep(&stored, request, env);
+        self.store.put_back(stored);
+        let (numbered, position) = kept?;
         let (stand_ins, alone) = self.stand_ins(placement, slot, consistency.sloppy);
+        let tally = WriteTally::new(replicas, demands, consistency.counting());
+        let kept = Kept { numbered, tally, stand_ins, alone };
+        let id = self.spread(asker, route, &request.key, kept, &consistency, env);
+        self.wait_for(position, Waiter::Write(id));
+        if consistency.counting().least == Ack::InMemory {
+            self.write_stored(id, self.me(), Some(Ack::InMemory), env);
+        }
+        Ok(())
+    }
+
+    /// Sends a write that is kept here to all who are to have it as well.
+    pub(super) fn spread(
+        &mut self,
+        asker: Asker,
+        route: &Route,
+        key: &Bytes,
+        kept: Kept,
+        consistency: &Consistency,
+        env: &mut Env,
+    ) -> OpId {
+        let Kept { numbered, mut tally, stand_ins, alone } = kept;
+        let siblings = Arc::new(numbered.siblings);
         stand_ins.iter().for_each(|&(node, intended)| tally.stand_in(node, intended));
         // Nobody waits for who is believed to be down: the write would stay open until its deadline, and with it every
         // other as long as that node is away. Where no stand-in is left, the hint is kept here.
         for target in alone {
             tally.excuse(target);
             if consistency.sloppy {
-                let _ = self.keep_hint(target, &request.key, &siblings, env);
+                let _ = self.keep_hint(target, key, &siblings, env);
             }
         }
         let (started, deadline) = (env.now.mono, env.now.mono + consistency.timeout);
@@ -119,7 +156,7 @@ impl Node {
                 asker,
                 started,
                 deadline,
-                key: request.key.clone(),
+                key: key.clone(),
                 siblings: siblings.clone(),
                 dot: numbered.dot,
                 context: numbered.context,
@@ -129,28 +166,36 @@ impl Node {
                 replied: false,
             })
         });
-        self.wait_for(position, Waiter::Write(id));
         // Suspected replicas are sent to as well: suspicion may be wrong, and a frame costs little.
-        let early = counting.least == Ack::InMemory;
-        for &node in nodes.iter().filter(|&&node| node != self.me()) {
-            let (key, siblings) = (request.key.clone(), siblings.clone());
+        let early = consistency.counting().least == Ack::InMemory;
+        for &node in route.placement.replicas(route.slot).iter().filter(|&&node| node != self.me()) {
+            let (key, siblings) = (key.clone(), siblings.clone());
             self.send(Target::Node(node), Message::Store { op: id, key, siblings, early }, env);
         }
         for (node, target) in stand_ins {
-            let (key, siblings) = (request.key.clone(), siblings.clone());
+            let (key, siblings) = (key.clone(), siblings.clone());
             self.send(Target::Node(node), Message::Hint { op: id, target, key, siblings }, env);
         }
-        if early {
-            self.write_stored(id, self.me(), Some(Ack::InMemory), env);
-        }
-        Ok(())
+        id
+    }
+
+    fn number_and_keep(
+        &mut self,
+        stored: &Stored,
+        request: &Request,
+        env: &mut Env,
+    ) -> Result<(Numbered, Position), Rejection> {
+        let before = stored.siblings().map_err(|error| self.refuse(error, env))?;
+        let numbered = self.number(&before, Source::Data, request, env)?;
+        let position = self.keep(&request.key, &before, &numbered, env)?;
+        Ok((numbered, position))
     }
 
     /// Stores a numbered write here; the answer is the log position that covers it.
     fn keep(
         &mut self,
         key: &Bytes,
-        before: &Siblings,
+        before: &SiblingsRef,
         numbered: &Numbered,
         env: &mut Env,
     ) -> Result<Position, Rejection> {
@@ -168,7 +213,7 @@ impl Node {
     }
 
     /// The stand-ins, each with the unusable replica that it stands in for, and the unusable replicas that have none.
-    fn stand_ins(
+    pub(super) fn stand_ins(
         &self,
         placement: &Placement,
         slot: Slot,
@@ -185,24 +230,37 @@ impl Node {
     }
 
     /// Gives the write its dot, over what is stored here and what its client had seen.
-    fn number(&mut self, before: &Siblings, request: &Request, env: &mut Env) -> Result<Numbered, Rejection> {
+    pub(super) fn number<V: Value>(
+        &mut self,
+        before: &SiblingsOf<V>,
+        source: Source,
+        request: &Request,
+        env: &mut Env,
+    ) -> Result<Numbered, Rejection> {
         let seen = self.seen(before, request)?;
         if let Some(dot) = request.id.and_then(|id| before.coordinated(id)) {
-            let (siblings, result) = (before.clone(), current(before, &request.command));
+            let (siblings, result) = (before.to_owned(), current(before, &request.command));
             let context = self.context_of(request, seen.unwrap_or_default(), dot);
             return Ok(Numbered { siblings, dot, context, result, again: true });
         }
-        self.store.forgot |= seen.as_ref().is_some_and(|seen| seen.is_ahead(before.clock(), self.store.life));
-        let actor = self.actor(before.clock(), env);
-        let write = Write { actor, stamp: self.stamp(before.last_stamp(), env), id: request.id };
-        let mut siblings = before.clone();
-        let (dot, result) = match &request.command {
-            Command::Edit { edits } => {
-                let edited = siblings.edit(write, edits)?;
-                (edited.dot, edited.result)
+        let actor = match (source, &seen) {
+            (Source::Data, seen) => {
+                let is_ahead = |seen: &Clock| seen.is_ahead(before.clock(), self.store.life);
+                self.store.forgot |= seen.as_ref().is_some_and(is_ahead);
+                self.actor(before.clock(), env)
             }
-            Command::Put { value, .. } => (siblings.put(write, seen.as_ref(), Some(value.clone())), 0),
-            Command::Delete { .. } => (siblings.put(write, seen.as_ref(), None), 0),
+            (Source::Hints, Some(seen)) => self.actor(&before.clock().joined(seen), env),
+            (Source::Hints, None) => self.actor(before.clock(), env),
+        };
+        let write = Write { actor, stamp: self.stamp(before.last_stamp(), env), id: request.id };
+        let ((mut siblings, dot), result) = match &request.command {
+            Command::Edit { edits } => {
+                let mut siblings = before.to_owned();
+                let edited = siblings.edit(write, edits)?;
+                ((siblings, edited.dot), edited.result)
+            }
+            Command::Put { value, .. } => (before.after_put(write, seen.as_ref(), Some(value.clone())), 0),
+            Command::Delete { .. } => (before.after_put(write, seen.as_ref(), None), 0),
             Command::Get { .. } => unreachable!("reads are not numbered"),
         };
         debug_assert!(siblings.clock().descends(before.clock()), "a write forgets nothing");
@@ -218,7 +276,7 @@ impl Node {
     }
 
     /// What the client had seen, if it said so.
-    fn seen(&self, before: &Siblings, request: &Request) -> Result<Option<Clock>, Rejection> {
+    fn seen<V: Value>(&self, before: &SiblingsOf<V>, request: &Request) -> Result<Option<Clock>, Rejection> {
         let (Command::Put { context: Some(token), .. } | Command::Delete { context: Some(token) }) =
             &request.command
         else {
@@ -241,7 +299,7 @@ impl Node {
     }
 
     /// What a failure of the own store means to the client. Nothing was applied.
-    fn refuse(&mut self, error: StoreError, env: &mut Env) -> Rejection {
+    pub(super) fn refuse(&mut self, error: StoreError, env: &mut Env) -> Rejection {
         match error {
             StoreError::Damaged => {
                 env.out.facts.push(Fact::DamageRefused);
@@ -339,7 +397,7 @@ fn within_bounds(siblings: &Siblings) -> Result<(), Rejection> {
 }
 
 /// What a retry of edits is told: the value of the counter, or that nothing came or went.
-fn current(siblings: &Siblings, command: &Command) -> i64 {
+fn current<V: Value>(siblings: &SiblingsOf<V>, command: &Command) -> i64 {
     match command {
         Command::Edit { edits } => edits.last().map_or(0, |edit| siblings.counted(edit)),
         _ => 0,

@@ -239,7 +239,9 @@ impl World {
         // What was on its way when a disk was harmed may have counted on it.
         let timeout = self.scenario.nodes[0].request_timeout;
         let harmed = self.ghost.harmed_within(self.now, timeout).count();
-        let promise = Promise { key, dot, disks, places };
+        let by_hint = Promise::is_by_hint(&self.scenario.nodes[open.node], options, disks);
+        let hinted = if by_hint { node.replicas(&key) } else { &[] }.to_vec();
+        let promise = Promise { key, dot, disks, places, hinted };
         self.audit.promise(promise.less(u8::try_from(harmed).unwrap_or(u8::MAX)));
     }
 
