@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::kit::{Node, Scratch, Value, eventually, free_ports, held, kvnode, wait};
+use crate::kit::{Client, Node, Scratch, Value, eventually, free_ports, held, kvnode, wait};
 
 fn three(scratch: &Scratch) -> [Node; 3] {
     let ports = free_ports(6);
@@ -80,6 +80,37 @@ fn acknowledged_writes_survive_the_kill_of_all_nodes() {
         let value = client.insist(&["GET", &format!("key{number}")]);
         assert_eq!(value, Value::from(number.to_string().as_str()), "key{number}");
     }
+}
+
+/// A key whose only replica is dead: whoever says that any disk will do has its write taken, and the replica gets it when
+/// it returns.
+#[test]
+fn any_disk_takes_what_a_dead_replica_is_to_get() {
+    let scratch = Scratch::new();
+    let ports = free_ports(4);
+    let mut nodes = [0, 1].map(|number| {
+        let folder = scratch.0.join(format!("n{number}"));
+        Node::new(folder, ports[number], ports[2 + number], &ports[2..], "replication.n = 1")
+    });
+    nodes.iter_mut().for_each(Node::start);
+    nodes.iter().for_each(|node| node.await_members(2));
+    nodes[1].kill();
+
+    let mut client = nodes[0].connect();
+    let put = |key: &str, w: &str, client: &mut Client| client.call(&["KV.PUT", key, "kept", "W", w]);
+    let refusal = Value::from("-REJECTED w needs 1, 0 reachable");
+    let key = eventually("a refusal for want of a replica", || {
+        (0..20).map(|number| format!("key{number}")).find(|key| put(key, "one", &mut client) == refusal)
+    });
+    assert!(!put(&key, "any", &mut client).is_error());
+    assert_eq!(nodes[0].info("fact_stood_in"), 1);
+    assert_eq!(put(&key, "one", &mut client), refusal, "it is no replica for that");
+
+    nodes[1].start();
+    eventually("the hint handed over", || {
+        (held(&mut nodes[1].connect(), &key) == [Value::from("kept")]).then_some(())
+    });
+    assert_eq!(nodes[0].connect().insist(&["GET", &key]), Value::from("kept"));
 }
 
 #[test]
