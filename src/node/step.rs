@@ -401,6 +401,11 @@ impl Node {
         }
     }
 
+    /// The last write of this node's store that a power failure would leave, as the node believes. For checkers.
+    pub fn durable(&self) -> Position {
+        self.store.engine.durable()
+    }
+
     /// What this node's own disk holds of a key. For checkers and tools; not a quorum read.
     pub fn peek(&mut self, key: &[u8], disk: &mut dyn Disk) -> Result<Siblings, Rejection> {
         self.store.load(key, disk).map_err(|_| Rejection::Damaged)

@@ -147,8 +147,8 @@ impl Store {
         Ok((store, Found { hints, layout }))
     }
 
-    /// Opens what lies on a disk for a look at it: [`Store::load`] and [`Store::load_hints`] work, and nothing else
-    /// does, because nothing is scanned.
+    /// Opens what lies on a disk for a look at it: [`Store::load`], [`Store::load_hints`] and [`Store::appended`] work,
+    /// and nothing else does, because nothing is scanned.
     pub fn look(config: storage::Config, disk: &mut dyn Disk) -> Result<Store, storage::OpenError> {
         let (engine, _) = Engine::open(config, disk)?;
         Ok(Store::over(engine, Actor { node: NodeId(0), epoch: 0 }))
@@ -157,6 +157,11 @@ impl Store {
     fn over(engine: Engine, life: Actor) -> Store {
         let (forest, unsynced, syncing) = (Forest::default(), BTreeMap::new(), VecDeque::new());
         Store { engine, forest, life, forgot: false, unsynced, syncing, scratch: Scratch::default() }
+    }
+
+    /// The last write that is known here.
+    pub fn appended(&self) -> Position {
+        self.engine.appended()
     }
 
     /// What is stored of a key; empty if nothing ever was.

@@ -6,6 +6,9 @@
 //! cloned, the clones lose what is not synced, stores are opened on them, and each is asked what it still knows. The
 //! world itself does not notice.
 //!
+//! One disk that has less than it should is saved by the others even then. So each is asked as well whether it has all
+//! the writes that its node believes to be durable.
+//!
 //! A disk that a fault has damaged is no witness: what it does not know, it may have known.
 //!
 //! Hints are looked for only where no replica had the write on its disk when it was acknowledged (at `any`). Those that
@@ -13,12 +16,14 @@
 
 use std::collections::BTreeMap;
 use std::format;
+use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::base::bytes::Bytes;
 use crate::base::time::{Duration, Instant};
 use crate::causal::siblings::Siblings;
+use crate::node::step::Node;
 use crate::node::store::Store;
 use crate::sim::check::{Check, Findings};
 use crate::sim::disk::SimDisk;
@@ -74,6 +79,12 @@ impl Audit {
         }
         let look = |host: &Host| (host.harmed, host.after_power_loss());
         let mut survivors: Vec<_> = hosts.iter().map(look).collect();
+        for (host, (harmed, survivor)) in hosts.iter().zip(&survivors) {
+            let (Some(node), Some((store, _)), false) = (&host.node, survivor, harmed) else { continue };
+            if store.appended() < node.durable() {
+                self.findings.add(|| mistaken(node, store, now));
+            }
+        }
         let mut known: BTreeMap<(&Bytes, bool), Vec<(bool, Siblings)>> = BTreeMap::new();
         for promise in &*promises {
             let with_hints = !promise.hinted.is_empty();
@@ -99,6 +110,14 @@ impl Audit {
             format!("{audits} times power could fail, and {audited} writes stay on the disks promised");
         self.findings.clone().conclude("audit", looked_at)
     }
+}
+
+/// A node that takes writes for durable that are not.
+fn mistaken(node: &Node, store: &Store, now: Instant) -> String {
+    let (name, believed, left) = (node.sender().node, node.durable().0, store.appended().0);
+    format!(
+        "{name} has its first {believed} writes on disk, as it believes; a power failure at {now} leaves {left}"
+    )
 }
 
 /// What a disk has of the key of a promise.
@@ -136,5 +155,25 @@ mod tests {
         audit.audit(&world.hosts, world.now());
         let check = audit.check();
         assert!(!check.ok && check.detail.contains("leaves it on 0"), "{check:?}");
+    }
+
+    /// The disk of one node is that of a second ago, and the node has not noticed.
+    #[test]
+    fn a_disk_that_has_less_than_its_node_believes_is_found_though_no_promise_depends_on_it() {
+        let text = include_str!("../../tests/sim/small.toml");
+        let mut world = World::new(Arc::new(Scenario::read(text, "small").expect("a good file")), 7);
+        let mut run = |until: u64| {
+            while world.now() < Instant::ZERO + Duration::from_millis(until) {
+                world.step().expect("it goes on");
+            }
+            (world.hosts.clone(), world.audit().clone(), world.now())
+        };
+        let (before, ..) = run(2_500);
+        let (mut hosts, mut audit, now) = run(3_500);
+        hosts[0].disk = before[0].disk.clone();
+        audit.audit(&hosts, now);
+        let check = audit.check();
+        assert!(!check.ok && check.detail.contains("n1 has its first"), "{check:?}");
+        assert!(!check.detail.contains("was promised"), "the others have it: {check:?}");
     }
 }
