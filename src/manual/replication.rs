@@ -33,8 +33,9 @@
 //! At `any`, a write is taken even if no replica can be reached from where its client asked: that node numbers it, over
 //! what hints it keeps of the key, and keeps it as a hint; other stand-ins get one for the other replicas
 //! (`node/coordinate/stand_in.rs`, fact `stood_in`). It does not know what the replicas hold: without a context, the
-//! write will stand beside that as a sibling. And nobody can read it until it is handed over. With PW, DW or zones, or
-//! at any other level, such a write is refused.
+//! write will stand beside that as a sibling. And nobody can read it until it is handed over. Because a stand-in does
+//! not keep what it has handed over, its actor goes on only where its last write of the key is known, and a new one
+//! begins else. With PW, DW or zones, or at any other level, such a write is refused.
 //!
 //! Hints have bounds, and what falls to them is counted (`hint_dropped`): bytes per node (`hints_bytes_max`), and age
 //! (`hint_age_max`, by the wall clock, kept across restarts). What they held then comes by repair. (At `any`, a hint

@@ -18,6 +18,7 @@ use crate::node::amnesia::Recall;
 use crate::node::background::Seed;
 use crate::node::config::{Config, ConfigError};
 use crate::node::coordinate::forward::Forwards;
+use crate::node::coordinate::stand_in::LastGiven;
 use crate::node::coordinate::{Asker, Op};
 use crate::node::fact::Fact;
 use crate::node::identity::{self, Identity, IdentityError};
@@ -70,6 +71,7 @@ pub struct Node {
     pub(super) recount: BTreeSet<Slot>,
     pub(super) ops: BTreeMap<OpId, Op>,
     pub(super) forwards: Forwards,
+    pub(super) last_given: LastGiven,
     pub(super) next_op: u64,
     /// How long replicas take to answer reads.
     pub(super) answers: Latencies,
@@ -269,6 +271,7 @@ impl Node {
             answers: Latencies::default(),
             foreground: Foreground::default(),
             forwards: Forwards::default(),
+            last_given: LastGiven::default(),
             timers,
             waiting: VecDeque::new(),
             backlog: BTreeMap::new(),
@@ -440,6 +443,13 @@ impl Node {
         }
         let life = self.store.life;
         known.of_life(life).max().unwrap_or_else(|| life.for_key(self.epochs.next()))
+    }
+
+    /// An actor for a key of which this node is no replica, as nobody was before: of a life of its own, so that the
+    /// writes of this node as a replica are not measured by it. (Two are alike with a chance of 2^-40.)
+    pub(super) fn passing_actor(&mut self) -> Actor {
+        let life = self.identity.new_life(&mut self.epochs);
+        life.for_key(self.epochs.next())
     }
 
     /// A stamp above all that this node has given, and above `seen`: the wall clock as long as that runs forward (a

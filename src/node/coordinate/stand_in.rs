@@ -9,6 +9,11 @@
 //! only what was added here; the type of the key is not known, so that a key may end up with two. Until then nobody can
 //! read it. And nobody but the keepers has it: the bounds of hints are bounds of what may be lost.
 
+use alloc::collections::BTreeMap;
+
+use crate::base::bytes::Bytes;
+use crate::causal::clock::Clock;
+use crate::causal::dot::{Actor, Dot};
 use crate::node::consistency::Consistency;
 use crate::node::coordinate::write::{Kept, Source};
 use crate::node::coordinate::{Asker, Route};
@@ -18,6 +23,30 @@ use crate::node::request::{Rejection, Request};
 use crate::node::step::{Node, Waiter};
 use crate::quorum::tally::Level;
 use crate::quorum::write::WriteTally;
+
+/// Keys of which a node remembers what it gave to their last write. Of others it is known no more, and safe.
+const REMEMBERED: usize = 4096;
+
+/// The name of the last write of a key that this process has numbered as a stand-in.
+///
+/// What it has handed over it does not keep, and a client's context may be older than that: from neither follows which
+/// names are taken already. So an actor goes on only where its last write is known, and else a new one begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LastGiven(BTreeMap<Bytes, Dot>);
+
+impl LastGiven {
+    /// Who may number one more write of the key, over what is `known`; `None`: nobody who has numbered before.
+    pub fn actor(&self, key: &Bytes, known: &Clock) -> Option<Actor> {
+        self.0.get(key).filter(|last| known.covers(**last)).map(|last| last.actor)
+    }
+
+    fn note(&mut self, key: Bytes, dot: Dot) {
+        self.0.insert(key, dot);
+        if self.0.len() > REMEMBERED {
+            self.0.pop_first();
+        }
+    }
+}
 
 impl Node {
     /// Whether a write is to be taken here though this node is no replica of its key.
@@ -52,6 +81,9 @@ impl Node {
         };
         let position = self.keep_hint(target, &request.key, &numbered.siblings, env);
         let position = position.ok_or(Rejection::Overloaded)?;
+        if !numbered.again {
+            self.last_given.note(request.key.clone(), numbered.dot);
+        }
         env.out.facts.push(Fact::StoodIn);
         let mut tally = WriteTally::new(replicas, demands, consistency.counting());
         tally.stand_in(self.me(), target);

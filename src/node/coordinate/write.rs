@@ -73,11 +73,11 @@ impl WriteOp {
 /// A write that has its name.
 pub(super) struct Numbered {
     pub siblings: Siblings,
-    dot: Dot,
+    pub dot: Dot,
     context: Bytes,
     result: i64,
     /// It is a retry: the write has had its name for long, and is here.
-    again: bool,
+    pub again: bool,
 }
 
 /// What a write is numbered over.
@@ -243,14 +243,17 @@ impl Node {
             let context = self.context_of(request, seen.unwrap_or_default(), dot);
             return Ok(Numbered { siblings, dot, context, result, again: true });
         }
-        let actor = match (source, &seen) {
-            (Source::Data, seen) => {
+        let actor = match source {
+            Source::Data => {
                 let is_ahead = |seen: &Clock| seen.is_ahead(before.clock(), self.store.life);
                 self.store.forgot |= seen.as_ref().is_some_and(is_ahead);
                 self.actor(before.clock(), env)
             }
-            (Source::Hints, Some(seen)) => self.actor(&before.clock().joined(seen), env),
-            (Source::Hints, None) => self.actor(before.clock(), env),
+            Source::Hints => {
+                let known = seen.as_ref().map_or(before.clock().clone(), |seen| before.clock().joined(seen));
+                let actor = self.last_given.actor(&request.key, &known);
+                actor.unwrap_or_else(|| self.passing_actor())
+            }
         };
         let write = Write { actor, stamp: self.stamp(before.last_stamp(), env), id: request.id };
         let ((mut siblings, dot), result) = match &request.command {
